@@ -1,0 +1,1 @@
+//! Test double of libnvidia-ml.so.1.

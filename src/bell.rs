@@ -1,0 +1,1 @@
+//! Wakes waiters: abstract datagram sockets named after them.

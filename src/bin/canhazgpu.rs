@@ -1,0 +1,5 @@
+//! The program under its full name.
+
+fn main() -> std::process::ExitCode {
+    canhazgpu::main()
+}

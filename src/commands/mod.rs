@@ -1,0 +1,1 @@
+//! Thin verbs: resolve, observe, decide, show.

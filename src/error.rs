@@ -1,0 +1,1 @@
+//! One error type at the edge, with a hint for the next step.

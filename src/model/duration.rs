@@ -1,0 +1,1 @@
+//! Spans of time as people type and read them. Pure.

@@ -1,0 +1,1 @@
+//! Lists of GPU ids as people type and read them: `1,3`, `0-3`. Pure.

@@ -1,0 +1,1 @@
+//! GPU hours by account, from ended and current reservations. Pure.

@@ -1,0 +1,1 @@
+//! Who gets what: waiters in order, all or nothing, with set-asides. Pure.

@@ -1,0 +1,27 @@
+//! Somebody in line. Pure.
+
+use std::time::Duration;
+
+use super::identity::Identity;
+use super::ids::{GpuIndex, LeaseId, Timestamp};
+use super::request::Demand;
+use super::reservation::{Author, Holder, Kind};
+
+/// A request that could not be granted yet. Waiters are kept in order of `enqueued`, then id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Waiter {
+    pub(crate) id: LeaseId,
+    pub(crate) holder: Holder,
+    pub(crate) demand: Demand,
+    pub(crate) kind: Kind,
+    pub(crate) lasts: Option<Duration>,
+    pub(crate) note: Option<String>,
+    pub(crate) enqueued: Timestamp,
+    /// When it last looked at the pool.
+    pub(crate) looked: Timestamp,
+    pub(crate) give_up: Option<Timestamp>,
+    pub(crate) client: Option<Identity>,
+    pub(crate) author: Author,
+    /// GPUs that the Go program gave it in part; they are held in the pool.
+    pub(crate) allocated: Vec<GpuIndex>,
+}

@@ -1,0 +1,1 @@
+//! The parent of a command: a pure machine, the loop that performs its actions, leftovers, status.
