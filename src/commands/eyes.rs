@@ -1,0 +1,169 @@
+//! Joins what the rooms observe (GPUs, owners of processes, seats, life) into one `Seen`. Decides nothing.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::attribution;
+use crate::gpu::{GpuError, Scanner, Source};
+use crate::model::device::{Provider, fake_devices};
+use crate::model::identity::{Here, Identity, Life};
+use crate::model::ids::{GpuUuid, Megabytes, Pid};
+use crate::model::pool::Pool;
+use crate::model::process::Process;
+use crate::model::seen::{GpuSeen, Measured, Reading, Seat, Seen};
+use crate::seat;
+
+/// A grant is decided on a scan no older than this.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// How GPUs are asked.
+#[derive(Debug, Clone)]
+pub(crate) struct Optics {
+    pub(crate) nvml_library: Option<PathBuf>,
+    /// How long one GPU may take to answer.
+    pub(crate) deadline: Duration,
+    pub(crate) threshold: Megabytes,
+    /// Of the pool, where it is not made yet.
+    pub(crate) provider: Provider,
+}
+
+/// Looks at GPUs and processes; remembers the last scan.
+#[derive(Debug)]
+pub(crate) struct Eyes {
+    optics: Optics,
+    here: Here,
+    scanner: Option<Scanner>,
+    gpus: Vec<GpuSeen>,
+    owners: BTreeMap<Pid, Process>,
+    scanned: Option<Instant>,
+}
+
+/// Whether a scan may be one of the last second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Freshness {
+    WithinASecond,
+    Now,
+}
+
+impl Eyes {
+    pub(crate) const fn new(optics: Optics, here: Here) -> Self {
+        Self { optics, here, scanner: None, gpus: Vec::new(), owners: BTreeMap::new(), scanned: None }
+    }
+
+    pub(crate) const fn here(&self) -> &Here {
+        &self.here
+    }
+
+    pub(crate) fn gpus(&self) -> &[GpuSeen] {
+        &self.gpus
+    }
+
+    /// The process that asks the driver for us, if there is one.
+    pub(crate) fn helper(&self) -> Option<Pid> {
+        self.scanner.as_ref().and_then(Scanner::helper_pid)
+    }
+
+    /// Scans the GPUs that the pool is, or would be, made of, and finds the owners of their processes.
+    ///
+    /// # Errors
+    /// If the driver as a whole gives no answer.
+    pub(crate) fn scan(&mut self, pool: &Pool, freshness: Freshness) -> Result<(), GpuError> {
+        let is_fresh = self.scanned.is_some_and(|scanned| scanned.elapsed() < FRESH);
+        if freshness == Freshness::WithinASecond && is_fresh {
+            return Ok(());
+        }
+        let scanner = match &mut self.scanner {
+            Some(scanner) => scanner,
+            None => self.scanner.insert(Scanner::start(source(pool, &self.optics), self.optics.deadline)?),
+        };
+        let scan = scanner.scan()?;
+        self.owners = attribution::owners(pids(&scan.gpus));
+        self.gpus = scan.gpus;
+        drop_vanished(&mut self.gpus, &self.owners);
+        self.scanned = Some(scan.taken);
+        Ok(())
+    }
+
+    /// Lets go of the driver: nothing of ours holds a GPU while a command runs.
+    pub(crate) fn close(&mut self) {
+        self.scanner = None;
+        self.scanned = None;
+    }
+
+    /// Hands what is seen of `pool` now to `look`. `asked` are seats whose state is already known better.
+    pub(crate) fn with_seen<T>(
+        &self,
+        pool: &Pool,
+        asked: &BTreeMap<GpuUuid, Seat>,
+        look: impl FnOnce(&Seen<'_>) -> T,
+    ) -> T {
+        let mut seats: BTreeMap<GpuUuid, Seat> = seat::taken(self.uuids(pool))
+            .into_iter()
+            .map(|uuid| (uuid, Seat::TakenBySomebody))
+            .collect();
+        seats.extend(asked.iter().map(|(uuid, seat)| (uuid.clone(), *seat)));
+        let verdicts = RefCell::new(HashMap::new());
+        let life = |process: &Identity| remembered(&verdicts, &self.here, process);
+        look(&Seen {
+            here: &self.here,
+            gpus: &self.gpus,
+            owners: &self.owners,
+            seats: &seats,
+            life: &life,
+            threshold: self.optics.threshold,
+        })
+    }
+
+    /// Asks the kernel who sits on the pool's GPUs.
+    pub(crate) fn seat_owners(&self, pool: &Pool) -> BTreeMap<GpuUuid, Seat> {
+        seat::taken(self.uuids(pool))
+            .into_iter()
+            .filter_map(|uuid| seat::owner(&uuid).map(|owner| (uuid, owner)))
+            .collect()
+    }
+
+    /// Of the pool's GPUs, and of those that a pool would be made of.
+    fn uuids<'a>(&'a self, pool: &'a Pool) -> impl Iterator<Item = &'a GpuUuid> {
+        let bound = pool.slots.values().filter_map(|slot| slot.uuid.as_ref());
+        bound.chain(self.gpus.iter().map(|gpu| &gpu.device.uuid))
+    }
+}
+
+fn source(pool: &Pool, optics: &Optics) -> Source {
+    match pool.provider.unwrap_or(optics.provider) {
+        Provider::Nvidia => Source::Nvml { library: optics.nvml_library.clone() },
+        Provider::Fake => Source::Fake { devices: fake_devices(&pool.store_id, pool.slots.keys().copied()) },
+    }
+}
+
+fn pids(gpus: &[GpuSeen]) -> Vec<Pid> {
+    gpus.iter().filter_map(measured).flat_map(|gpu| gpu.processes.iter().map(|process| process.pid)).collect()
+}
+
+const fn measured(gpu: &GpuSeen) -> Option<&Measured> {
+    match &gpu.reading {
+        Reading::Measured(measured) => Some(measured),
+        Reading::Unknown(_) => None,
+    }
+}
+
+/// The driver lists a process a moment longer than it lives.
+fn drop_vanished(gpus: &mut [GpuSeen], owners: &BTreeMap<Pid, Process>) {
+    for gpu in gpus {
+        if let Reading::Measured(measured) = &mut gpu.reading {
+            measured.processes.retain(|process| owners.contains_key(&process.pid));
+        }
+    }
+}
+
+/// One verdict per process and decision: a process that dies in between must not be judged in two ways.
+fn remembered(verdicts: &RefCell<HashMap<Identity, Life>>, here: &Here, process: &Identity) -> Life {
+    if let Some(life) = verdicts.borrow().get(process) {
+        return *life;
+    }
+    let life = attribution::life(here, process);
+    verdicts.borrow_mut().insert(process.clone(), life);
+    life
+}

@@ -1,0 +1,88 @@
+//! Whether a run belongs inside a reservation that is there already: the lease it was started under, or one's own
+//! manual reservation. Pure: the environment and the ancestors are arguments.
+
+use crate::model::identity::Identity;
+use crate::model::ids::{GpuIndex, LeaseId, Uid};
+use crate::model::pool::Pool;
+use crate::model::request::Demand;
+use crate::model::reservation::{Kind, Reservation};
+
+/// What is known of where a run was started.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Surroundings {
+    /// CANHAZGPU_RESERVATION.
+    pub(crate) reservation: Option<LeaseId>,
+    /// CUDA_VISIBLE_DEVICES, where it holds indices only.
+    pub(crate) visible: Option<Vec<GpuIndex>>,
+    /// The caller's parent, its parent and so on.
+    pub(crate) ancestors: Vec<Identity>,
+}
+
+/// What a run asks for, as far as it concerns nesting.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked<'a> {
+    pub(crate) demand: &'a Demand,
+    /// Whether the number was typed, or is the default of one.
+    pub(crate) count: Count,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Count {
+    Typed,
+    Default,
+}
+
+/// Where a run takes place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// It needs a reservation of its own.
+    Outside,
+    /// In this reservation, on these of its GPUs.
+    Inside { reservation: Box<Reservation>, gpus: Vec<GpuIndex> },
+    /// It was started inside this reservation, and asks for what is not in it.
+    Beyond { reservation: Box<Reservation> },
+}
+
+/// Finds the place of a run of `uid`.
+pub(crate) fn place(pool: &Pool, uid: Uid, around: &Surroundings, asked: &Asked<'_>) -> Place {
+    if let Some(lease) = own_lease(pool, around) {
+        let gpus = lease.gpus.clone();
+        let reservation = Box::new(lease.clone());
+        return if fits(asked, &gpus) { Place::Inside { reservation, gpus } } else { Place::Beyond { reservation } };
+    }
+    let named = match (asked.demand, &around.visible) {
+        (Demand::Exactly(ids), _) => ids,
+        (_, Some(visible)) if fits(asked, visible) => visible,
+        _ => return Place::Outside,
+    };
+    match manual_over(pool, uid, named) {
+        Some(lease) => Place::Inside { reservation: Box::new(lease.clone()), gpus: named.clone() },
+        None => Place::Outside,
+    }
+}
+
+/// The lease in whose tree we are. The id alone proves nothing: a tmux server carries stale ones.
+fn own_lease<'a>(pool: &'a Pool, around: &Surroundings) -> Option<&'a Reservation> {
+    let lease = pool.reservations.get(around.reservation.as_ref()?)?;
+    let above = |process: &Option<Identity>| process.as_ref().is_some_and(|process| around.ancestors.contains(process));
+    (above(&lease.launcher) || above(&lease.child)).then_some(lease)
+}
+
+fn fits(asked: &Asked<'_>, gpus: &[GpuIndex]) -> bool {
+    match (asked.demand, asked.count) {
+        (Demand::Exactly(ids), _) => ids.iter().all(|id| gpus.contains(id)),
+        (Demand::Count(count), Count::Typed) => usize::try_from(count.get()).is_ok_and(|count| count <= gpus.len()),
+        (Demand::Count(_), Count::Default) | (Demand::AllFree, _) => true,
+    }
+}
+
+/// The manual reservation of `uid` that covers all of `gpus`; the first one, if they are spread over several.
+fn manual_over<'a>(pool: &'a Pool, uid: Uid, gpus: &[GpuIndex]) -> Option<&'a Reservation> {
+    let of = |gpu: &GpuIndex| {
+        pool.reservations.values().find(|lease| {
+            lease.kind == Kind::Manual && lease.holder.uid == Some(uid) && lease.gpus.contains(gpu)
+        })
+    };
+    let leases: Option<Vec<&Reservation>> = gpus.iter().map(of).collect();
+    leases?.first().copied()
+}
