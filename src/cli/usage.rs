@@ -1,0 +1,51 @@
+//! What is wrong with a command line, in three lines at most: nobody reads twenty-two lines of usage.
+
+use std::fmt;
+
+/// A mistake in what was typed. Displayed without the leading `error:`; the hint is for a line of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct UsageError {
+    message: String,
+    hint: Option<String>,
+}
+
+impl UsageError {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None }
+    }
+
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// What to do about it.
+    pub(crate) fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// Keeps of clap's report what it says of the mistake, and leaves out the usage that follows.
+    pub(super) fn from_clap(report: &clap::Error, help: &str) -> Self {
+        let text = report.to_string();
+        let (mut message, mut tip) = (Vec::new(), None);
+        for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            if line.starts_with("Usage:") || line.starts_with("For more information") {
+                break;
+            }
+            match line.strip_prefix("tip: ") {
+                Some(found) => tip = tip.or(Some(found)),
+                None => message.push(line.strip_prefix("error: ").unwrap_or(line)),
+            }
+        }
+        let see = format!("'{help}' shows what there is");
+        Self { message: message.join(" "), hint: Some(tip.map_or(see, str::to_owned)) }
+    }
+}
+
+impl fmt::Display for UsageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for UsageError {}
