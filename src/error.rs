@@ -68,13 +68,13 @@ impl Error {
     /// The status to exit with. `busy` is what the caller wants to see when GPUs were not free in time.
     pub(crate) fn exit(&self, family: Family, busy: Exit) -> Exit {
         match (self, family) {
-            (Self::Usage(_), _) => Exit::USAGE,
-            (Self::Refused { refusal, .. }, _) if is_bad_list(refusal) => Exit::USAGE,
+            (Self::Usage(_), _) => Exit::Usage,
+            (Self::Refused { refusal, .. }, _) if is_bad_list(refusal) => Exit::Usage,
             (Self::Refused { refusal, .. }, _) if is_busy(refusal) => busy,
-            (Self::NotFound { .. }, Family::Run) => Exit::NOT_FOUND,
-            (Self::NotExecutable { .. }, Family::Run) => Exit::NOT_EXECUTABLE,
-            (_, Family::Run) => Exit::OURS,
-            (_, Family::Verb) => Exit::FAILED,
+            (Self::NotFound { .. }, Family::Run) => Exit::NotFound,
+            (Self::NotExecutable { .. }, Family::Run) => Exit::NotExecutable,
+            (_, Family::Run) => Exit::Trouble,
+            (_, Family::Verb) => Exit::Failed,
         }
     }
 }

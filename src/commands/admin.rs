@@ -1,0 +1,87 @@
+//! `chg admin`: the pool itself, and what only its administrators may do.
+
+use super::context::Context;
+use crate::cli::AdminArgs;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::model::device::Provider;
+use crate::model::gpu_list;
+use crate::model::ids::GpuIndex;
+use crate::model::pool::Pool;
+use crate::model::reservation::Ending;
+use crate::model::strategy::Strategy;
+use crate::model::verb::{Change, Outcome, PoolSize, Verb};
+
+/// Carries out what was asked, in this order: release, reset, pool, strategy. Without anything asked, says what the
+/// pool is.
+pub(crate) fn admin(ctx: &mut Context, args: &AdminArgs, provider: Provider) -> Result<Exit, Error> {
+    if let Some(id) = &args.release {
+        let how = Ending::Revoked { by: ctx.actor.uid };
+        carry_out(ctx, &Verb::Release { id: id.clone(), how }, format!("Released reservation {id}"))?;
+    }
+    if let Some(gpu) = args.reset {
+        carry_out(ctx, &Verb::Reset { gpu }, format!("Reset the record of GPU {gpu}"))?;
+    }
+    if let Some(size) = size(args) {
+        initialise(ctx, args, provider, size)?;
+    }
+    if let Some(strategy) = args.strategy {
+        carry_out(ctx, &Verb::Choose(strategy), format!("GPUs are handed out by {}", strategy.as_str()))?;
+    }
+    if asks_nothing(args) {
+        let pool = ctx.snapshot()?.pool;
+        ctx.out.answer(&description(&pool))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn size(args: &AdminArgs) -> Option<PoolSize> {
+    match (args.gpus, &args.gpu_ids, args.provider) {
+        (Some(count), _, _) => Some(PoolSize::First(count.get())),
+        (None, Some(ids), _) => Some(PoolSize::Exactly(ids.0.clone())),
+        (None, None, Some(_)) => Some(PoolSize::All),
+        (None, None, None) => None,
+    }
+}
+
+fn initialise(ctx: &mut Context, args: &AdminArgs, provider: Provider, size: PoolSize) -> Result<(), Error> {
+    let change = if args.force { Change::Allow } else { Change::Refuse };
+    let verb = Verb::Initialise { provider, size, change };
+    let applied = match provider {
+        Provider::Nvidia => ctx.apply_on_scan_by(provider, &verb)?,
+        Provider::Fake => ctx.apply(&verb)?,
+    };
+    match applied.outcome {
+        Outcome::Done => Ok(ctx.out.answer(&description(&applied.pool))?),
+        outcome => Err(ctx.refused(outcome)),
+    }
+}
+
+fn carry_out(ctx: &mut Context, verb: &Verb, done: String) -> Result<(), Error> {
+    match ctx.apply(verb)?.outcome {
+        Outcome::Done | Outcome::Changed(_) => Ok(ctx.out.answer(&done)?),
+        outcome => Err(ctx.refused(outcome)),
+    }
+}
+
+const fn asks_nothing(args: &AdminArgs) -> bool {
+    args.release.is_none()
+        && args.reset.is_none()
+        && args.strategy.is_none()
+        && args.gpus.is_none()
+        && args.gpu_ids.is_none()
+        && args.provider.is_none()
+}
+
+fn description(pool: &Pool) -> String {
+    let Some(provider) = pool.provider else {
+        return "The pool is not made yet: it is on first use, of the GPUs that the driver reports".into();
+    };
+    let gpus: Vec<GpuIndex> = pool.slots.keys().copied().collect();
+    let kind = match provider {
+        Provider::Nvidia => "",
+        Provider::Fake => " simulated",
+    };
+    let strategy: Strategy = pool.strategy;
+    format!("The pool has {}{kind} GPU(s): {}, handed out by {}", gpus.len(), gpu_list::bracketed(&gpus), strategy.as_str())
+}

@@ -1,0 +1,186 @@
+//! From a request to a grant: the first attempt, and the wait in line. The store decides; this listens, and looks again
+//! when something may have changed.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::context::Context;
+use super::signals::Signals;
+use super::vigil::{self, Cause};
+use crate::bell::Bell;
+use crate::error::{Error, While};
+use crate::model::ids::Timestamp;
+use crate::model::request::{OnBusy, Request};
+use crate::model::reservation::Reservation;
+use crate::model::verb::{Outcome, Standing, Verb};
+use crate::seat::TakenSeat;
+use crate::store::{Applied, StoreError};
+
+/// What was granted.
+#[derive(Debug)]
+pub(crate) struct Grant {
+    pub(crate) reservation: Reservation,
+    /// A run's seats; they must live as long as its launcher.
+    pub(crate) seats: Vec<TakenSeat>,
+    /// The pool at the grant.
+    pub(crate) applied: Applied,
+    /// How long it stood in line.
+    pub(crate) waited: Option<Duration>,
+}
+
+/// How a claim ends when it does not fail.
+#[derive(Debug)]
+pub(crate) enum Claimed {
+    Granted(Box<Grant>),
+    /// A signal asked us to stop while in line; the place was given up.
+    Interrupted(i32),
+}
+
+/// Claims what `request` asks for; stands in line if it says so.
+pub(crate) fn until_granted(
+    ctx: &mut Context,
+    mut request: Request,
+    signals: &Signals,
+) -> Result<Claimed, Error> {
+    // Opened before the first look: a bell that rings in between is not missed.
+    let bell = match request.on_busy {
+        OnBusy::Queue { .. } => Some(Bell::hang(&request.id).doing("hanging a bell")?),
+        OnBusy::Refuse => None,
+    };
+    let mut line = Line::new();
+    loop {
+        let pool = ctx.snapshot()?.pool;
+        let claim = Verb::Claim(request.clone());
+        let (applied, seats) = match ctx.apply_on_scan(&pool, &claim) {
+            Ok(committed) => committed,
+            // Somebody who stands in line keeps the place while the store is away.
+            Err(Error::Store(error)) if line.stood() && may_pass(&error) => {
+                ctx.out.store_away(&error);
+                match line.wait_out(bell.as_ref(), signals)? {
+                    Some(signal) => return Ok(Claimed::Interrupted(signal)),
+                    None => continue,
+                }
+            }
+            Err(error) => return Err(error),
+        };
+        let standing = match &applied.outcome {
+            Outcome::Granted(reservation) => {
+                let reservation = reservation.clone();
+                let waited = line.waited(applied.now);
+                ctx.out.wait_over();
+                return Ok(Claimed::Granted(Box::new(Grant { reservation, seats, applied, waited })));
+            }
+            Outcome::Waiting(standing) => standing.clone(),
+            _ => return Err(ctx.refused(applied.outcome)),
+        };
+        request.enqueued = Some(standing.enqueued);
+        ctx.out.waiting(&standing, applied.now);
+        if let Some(signal) = line.wait(&standing, &applied, bell.as_ref(), signals)? {
+            ctx.out.wait_over();
+            ctx.apply(&Verb::Withdraw { id: request.id })?;
+            return Ok(Claimed::Interrupted(signal));
+        }
+    }
+}
+
+/// Whether a store may come back by itself.
+const fn may_pass(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unreachable { .. } | StoreError::Busy { .. } | StoreError::NotWritable { .. })
+}
+
+/// A client in line: since when, and how often it has looked in vain for something that nobody announces.
+#[derive(Debug)]
+struct Line {
+    enqueued: Option<Timestamp>,
+    in_vain: u32,
+    last: Option<Standing>,
+}
+
+impl Line {
+    const fn new() -> Self {
+        Self { enqueued: None, in_vain: 0, last: None }
+    }
+
+    const fn stood(&self) -> bool {
+        self.enqueued.is_some()
+    }
+
+    fn waited(&self, now: Timestamp) -> Option<Duration> {
+        self.enqueued.map(|since| now.since(since))
+    }
+
+    /// Waits until another look may help. A signal that asks us to stop is handed back.
+    fn wait(
+        &mut self,
+        standing: &Standing,
+        applied: &Applied,
+        bell: Option<&Bell>,
+        signals: &Signals,
+    ) -> Result<Option<i32>, Error> {
+        let unchanged = self.last.as_ref().is_some_and(|last| vigil::is_like(last, standing));
+        self.in_vain = if unchanged { self.in_vain.saturating_add(1) } else { 0 };
+        self.enqueued = Some(standing.enqueued);
+        self.last = Some(standing.clone());
+        let deadline = Instant::now() + vigil::next_look(standing, applied.now, self.in_vain, jitter());
+        let causes = vigil::causes(standing, &applied.pool);
+        let watched: Vec<OwnedFd> = causes.iter().filter_map(watch).collect();
+        listen(&watched, bell, signals, deadline)
+    }
+
+    /// Waits a moment for a store that does not answer.
+    fn wait_out(&mut self, bell: Option<&Bell>, signals: &Signals) -> Result<Option<i32>, Error> {
+        listen(&[], bell, signals, Instant::now() + STORE_RETRY)
+    }
+}
+
+/// How soon a store that went away is asked again.
+const STORE_RETRY: Duration = Duration::from_millis(200);
+
+/// A descriptor that becomes readable when the cause is gone; none if it is gone already or cannot be watched.
+fn watch(cause: &Cause) -> Option<OwnedFd> {
+    match cause {
+        Cause::Process(process) => crate::attribution::watch(process),
+        Cause::Pid(pid) => crate::sys::pidfd::open(*pid).ok(),
+        Cause::Seat(uuid) => crate::seat::watch(uuid),
+    }
+    .filter(|fd| !is_readable(fd))
+}
+
+fn is_readable(fd: &OwnedFd) -> bool {
+    let mut fds = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
+    poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+}
+
+/// Sleeps until the bell rings, a watched process ends, a signal comes, or the time is up.
+fn listen(
+    watched: &[OwnedFd],
+    bell: Option<&Bell>,
+    signals: &Signals,
+    deadline: Instant,
+) -> Result<Option<i32>, Error> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    let timeout = PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX);
+    let mut fds: Vec<PollFd<'_>> = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
+    fds.extend(bell.map(|bell| PollFd::new(bell.as_fd(), PollFlags::POLLIN)));
+    fds.extend(watched.iter().map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
+    match poll(&mut fds, timeout) {
+        Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+        Err(errno) => return Err(io::Error::from(errno)).doing("waiting in line"),
+    }
+    drop(fds);
+    if let Some(bell) = bell {
+        bell.drain();
+    }
+    Ok(signals.asked_to_stop())
+}
+
+/// From 0 to 1, to keep clients that were woken together from looking together.
+fn jitter() -> f64 {
+    let nanos = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.subsec_nanos());
+    f64::from(nanos % 1_000_003) / 1_000_003.0
+}

@@ -1,0 +1,67 @@
+//! Finds the program of a command before any GPU is touched: a typo never takes one.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+
+/// A command whose program was found.
+#[derive(Debug, Clone)]
+pub(crate) struct Program {
+    pub(crate) path: PathBuf,
+    /// The whole command line, the program's name as it was typed.
+    pub(crate) argv: Vec<OsString>,
+}
+
+impl Program {
+    /// Looks `command[0]` up as execvp(3) does.
+    ///
+    /// # Errors
+    /// That there is no such program, or that it cannot be executed.
+    pub(crate) fn find(command: &[OsString]) -> Result<Self, Error> {
+        let name = command.first().map_or_else(|| OsStr::new(""), OsString::as_os_str);
+        let path = locate(name, env::var_os("PATH").as_deref())?;
+        Ok(Self { path, argv: command.to_vec() })
+    }
+}
+
+fn locate(name: &OsStr, path: Option<&OsStr>) -> Result<PathBuf, Error> {
+    if name.is_empty() {
+        return Err(not_found(name));
+    }
+    if name.as_bytes().contains(&b'/') {
+        return named(Path::new(name));
+    }
+    let here = env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    if let Ok(found) = which::which_in(name, path, here) {
+        return Ok(found);
+    }
+    // As a shell tells "permission denied" from "not found".
+    let unusable = env::split_paths(path.unwrap_or_default()).map(|dir| dir.join(name)).find(|file| file.is_file());
+    Err(unusable.map_or_else(|| not_found(name), |file| not_executable(&file, "permission denied")))
+}
+
+/// A path, as it was typed: the kernel resolves it again when it is executed.
+fn named(path: &Path) -> Result<PathBuf, Error> {
+    match path.metadata() {
+        Ok(file) if file.is_dir() => Err(not_executable(path, "is a directory")),
+        Ok(_) if nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).is_err() => {
+            Err(not_executable(path, "permission denied"))
+        }
+        Ok(_) => Ok(path.to_owned()),
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            Err(not_executable(path, "permission denied"))
+        }
+        Err(_) => Err(Error::NotFound { name: path.display().to_string(), why: "no such file" }),
+    }
+}
+
+fn not_found(name: &OsStr) -> Error {
+    Error::NotFound { name: name.to_string_lossy().into_owned(), why: "command not found" }
+}
+
+fn not_executable(path: &Path, why: &str) -> Error {
+    Error::NotExecutable { name: path.display().to_string(), why: why.to_owned() }
+}

@@ -1,0 +1,57 @@
+//! Signals to a client that waits in line, where no command runs yet that they could be meant for.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use crate::error::{Error, While};
+use crate::sys::inbox::Inbox;
+use crate::sys::inherited;
+use crate::sys::process::stop_own_group;
+use crate::sys::signal::Signal;
+
+/// The signals of this process, from before the first claim: one that comes between a grant and the fork must not
+/// kill a launcher that holds GPUs.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    inbox: Inbox,
+}
+
+impl Signals {
+    pub(crate) fn open() -> Result<Self, Error> {
+        Ok(Self { inbox: Inbox::open().doing("opening a signalfd")? })
+    }
+
+    /// Reads what has come. A request to stop is answered with its number; Ctrl-Z stops us here, and whoever
+    /// continues us finds us looking again.
+    pub(crate) fn asked_to_stop(&self) -> Option<i32> {
+        while let Some(letter) = self.inbox.next() {
+            if inherited::ignored().contains(letter.signal) {
+                continue;
+            }
+            match letter.signal {
+                Signal::TSTP => {
+                    let _ = stop_own_group(Signal::TSTP);
+                }
+                signal if is_harmless(signal) => {}
+                signal => return Some(signal.0),
+            }
+        }
+        None
+    }
+
+    /// Gives the signals up to the supervisor; those that wait stay blocked and wait on.
+    pub(crate) fn into_inbox(self) -> Inbox {
+        self.inbox
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.inbox.as_fd()
+    }
+}
+
+/// What a process does not die of by default; TTIN and TTOU would stop it, but stay blocked so that the launcher may
+/// always write.
+fn is_harmless(signal: Signal) -> bool {
+    matches!(signal, Signal::CHLD | Signal::CONT | Signal::URG | Signal::WINCH | Signal::TTIN | Signal::TTOU)
+}

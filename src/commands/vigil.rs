@@ -1,0 +1,124 @@
+//! What a waiter listens to, and when it looks by itself. Pure.
+
+use std::time::Duration;
+
+use crate::model::identity::Identity;
+use crate::model::ids::{GpuUuid, Pid, Timestamp};
+use crate::model::pool::Pool;
+use crate::model::verb::{Standing, Why};
+
+/// Those so near the head of the line watch what blocks them, and look by themselves: a bell can be missed (another
+/// network namespace, a client of the Go program). Everybody behind is rung by them.
+const WATCHFUL: usize = 3;
+const LOOK: Duration = Duration::from_secs(3);
+const SELDOM: Duration = Duration::from_secs(60);
+/// Memory that is being given back and processes that nobody announces are looked at from this often …
+const EAGER: Duration = Duration::from_millis(10);
+/// … to this often.
+const PATIENT: Duration = Duration::from_secs(2);
+
+/// Something whose end may let a waiter in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Cause {
+    Process(Identity),
+    /// A process that uses a GPU without reservation.
+    Pid(Pid),
+    Seat(GpuUuid),
+}
+
+/// What to watch: the nearest waiter ahead, and, near the head of the line, what holds the GPUs.
+pub(crate) fn causes(standing: &Standing, pool: &Pool) -> Vec<Cause> {
+    let ahead = standing.behind.as_ref().and_then(|id| pool.waiters.iter().find(|waiter| waiter.id == *id));
+    let mut causes: Vec<Cause> =
+        ahead.and_then(|waiter| waiter.client.clone()).map(Cause::Process).into_iter().collect();
+    if standing.position <= WATCHFUL {
+        for blocker in &standing.blocked_by {
+            match &blocker.why {
+                Why::Reserved { id, .. } => {
+                    if let Some(lease) = pool.reservations.get(id) {
+                        let processes = lease.launcher.iter().chain(&lease.child).chain(&lease.adopted);
+                        causes.extend(processes.cloned().map(Cause::Process));
+                    }
+                }
+                Why::Used { by } => causes.extend(by.iter().map(|user| Cause::Pid(user.pid))),
+                Why::Seat { .. } => {
+                    let uuid = pool.slots.get(&blocker.gpu).and_then(|slot| slot.uuid.clone());
+                    causes.extend(uuid.map(Cause::Seat));
+                }
+                Why::Draining | Why::SetAside { .. } | Why::Unknown(_) | Why::Damaged => {}
+            }
+        }
+    }
+    causes
+}
+
+/// How long to sleep at most. `in_vain` counts looks that changed nothing, `jitter` is from 0 to 1.
+pub(crate) fn next_look(standing: &Standing, now: Timestamp, in_vain: u32, jitter: f64) -> Duration {
+    let unannounced =
+        standing.blocked_by.iter().any(|blocker| matches!(blocker.why, Why::Draining | Why::Used { .. }));
+    let by_itself = match (standing.position <= WATCHFUL, unannounced) {
+        (true, true) => EAGER.saturating_mul(1 << in_vain.min(12)).min(PATIENT),
+        (true, false) => LOOK,
+        (false, _) => SELDOM,
+    };
+    let by_itself = by_itself.mul_f64(1.0 + jitter / 2.0);
+    let expiries = standing.blocked_by.iter().filter_map(|blocker| match &blocker.why {
+        Why::Reserved { expiry, .. } if standing.position <= WATCHFUL => *expiry,
+        _ => None,
+    });
+    let moments = expiries.chain(standing.give_up);
+    moments.map(|moment| moment.since(now)).fold(by_itself, Duration::min)
+}
+
+/// Whether nothing has changed but the time.
+pub(crate) fn is_like(before: &Standing, after: &Standing) -> bool {
+    before.position == after.position
+        && before.available == after.available
+        && before.blocked_by == after.blocked_by
+        && before.behind == after.behind
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ids::{GpuIndex, LeaseId};
+    use crate::model::reservation::{Holder, Kind};
+    use crate::model::verb::Blocker;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_000);
+
+    fn standing(position: usize, blocked_by: Vec<Why>) -> Standing {
+        let blocked_by =
+            blocked_by.into_iter().map(|why| Blocker { gpu: GpuIndex(0), why }).collect();
+        Standing { position, enqueued: NOW, give_up: None, available: Vec::new(), blocked_by, behind: None }
+    }
+
+    fn reserved(expiry: Option<Timestamp>) -> Why {
+        let by = Holder { uid: None, account: "a".into(), login: None, label: None };
+        Why::Reserved { id: LeaseId::from("x"), by, kind: Kind::Manual, since: NOW, expiry }
+    }
+
+    #[test]
+    fn draining_is_looked_at_eagerly_and_then_less_and_less() {
+        let draining = standing(1, vec![Why::Draining]);
+        let looks: Vec<Duration> = (0..10).map(|in_vain| next_look(&draining, NOW, in_vain, 0.0)).collect();
+        assert_eq!(looks[0], Duration::from_millis(10));
+        assert_eq!(looks[1], Duration::from_millis(20));
+        assert_eq!(looks[9], Duration::from_secs(2));
+    }
+
+    #[test]
+    fn a_reservation_about_to_expire_is_looked_at_when_it_does() {
+        let soon = NOW.after(Duration::from_millis(700));
+        assert_eq!(next_look(&standing(1, vec![reserved(Some(soon))]), NOW, 0, 1.0), Duration::from_millis(700));
+        assert_eq!(next_look(&standing(2, vec![reserved(None)]), NOW, 5, 0.0), Duration::from_secs(3));
+    }
+
+    #[test]
+    fn the_end_of_the_line_sleeps_but_gives_up_in_time() {
+        let mut last = standing(900, vec![reserved(Some(NOW))]);
+        assert_eq!(next_look(&last, NOW, 0, 0.0), Duration::from_secs(60));
+        last.give_up = Some(NOW.after(Duration::from_secs(5)));
+        assert_eq!(next_look(&last, NOW, 0, 0.0), Duration::from_secs(5));
+    }
+}
