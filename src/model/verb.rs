@@ -105,9 +105,10 @@ pub(crate) enum Outcome {
 pub(crate) struct Standing {
     /// 1 is the head of the line.
     pub(crate) position: usize,
+    /// To be said again with every look ([`Request::enqueued`]), so that a store that lost the waiter keeps its place.
     pub(crate) enqueued: Timestamp,
     pub(crate) give_up: Option<Timestamp>,
-    /// GPUs that this request could have now if it were alone.
+    /// GPUs that this request could have now: free, and set aside for nobody earlier in line.
     pub(crate) available: Vec<GpuIndex>,
     pub(crate) blocked_by: Vec<Blocker>,
     /// The nearest live waiter ahead: worth watching, its death changes this standing.
