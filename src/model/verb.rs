@@ -86,6 +86,7 @@ pub(crate) enum Change {
 /// The pool's answer.
 #[must_use]
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, and soon taken apart")]
 pub(crate) enum Outcome {
     Granted(Reservation),
     /// In line.

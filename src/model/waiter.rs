@@ -27,3 +27,10 @@ pub(crate) struct Waiter {
     /// GPUs that the Go program gave it in part; they are held in the pool.
     pub(crate) allocated: Vec<GpuIndex>,
 }
+
+impl Waiter {
+    /// Whether it would rather have given up by now.
+    pub(crate) fn is_out_of_time(&self, now: Timestamp) -> bool {
+        self.give_up.is_some_and(|give_up| give_up < now)
+    }
+}
