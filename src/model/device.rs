@@ -12,6 +12,18 @@ pub(crate) struct Device {
     pub(crate) memory: Megabytes,
 }
 
+/// The simulated GPUs with these indices of the store `store_id`. Their UUIDs carry the store's id, so that the seats of
+/// two stores on one machine do not meet.
+pub(crate) fn fake_devices(store_id: &str, indices: impl IntoIterator<Item = GpuIndex>) -> Vec<Device> {
+    let device = |index| Device {
+        uuid: GpuUuid(format!("GPU-fake-{store_id}-{index}")),
+        index,
+        name: "Fake GPU".to_owned(),
+        memory: Megabytes(81_920),
+    };
+    indices.into_iter().map(device).collect()
+}
+
 /// Where the pool's GPUs come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Provider {

@@ -5,12 +5,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::device::Provider;
 use super::ids::{GpuIndex, GpuUuid, LeaseId, Timestamp};
-use super::request::Actor;
-use super::reservation::{Ended, Past, Reservation};
+use super::request::{Actor, Authority};
+use super::reservation::{Ended, Ending, Holder, Past, Reservation};
 use super::seen::Seen;
 use super::strategy::Strategy;
-use super::verb::{Outcome, Verb};
+use super::verb::{Outcome, Refusal, Verb};
 use super::waiter::Waiter;
+
+mod claim;
+mod initialise;
+mod line;
+mod numbers;
+mod release;
+mod renew;
+mod sweep;
+#[cfg(test)]
+mod tests;
 
 /// Everything a store keeps but the history.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -54,10 +64,118 @@ pub(crate) enum SlotState {
     },
 }
 
+/// Where every part of a verb that needs them finds what was observed and when.
+#[derive(Debug, Clone, Copy)]
+struct Moment<'a> {
+    seen: &'a Seen<'a>,
+    now: Timestamp,
+}
+
 impl Pool {
     /// Carries `verb` out, or says why not. The only implementation of policy.
     pub(crate) fn apply(&mut self, actor: &Actor, verb: &Verb, seen: &Seen<'_>, now: Timestamp) -> Outcome {
-        let _ = (actor, verb, seen, now, BTreeSet::<LeaseId>::new());
+        let moment = Moment { seen, now };
+        // Whoever acts for a request lives, whatever its heartbeat says.
+        self.sweep(verb.names(), moment);
+        match verb {
+            Verb::Claim(request) => self.claim(actor, request, moment),
+            Verb::Withdraw { id } => self.withdraw(actor, id, moment),
+            Verb::Renew(reservation) => self.renew(actor, reservation, moment),
+            Verb::Release { id, how } => self.release(actor, id, how, now),
+            Verb::GiveBack { which, live_runs } => self.give_back(actor, which, *live_runs, now),
+            Verb::Extend { which, lasts } => self.extend(actor, which, *lasts, now),
+            Verb::Initialise { provider, size, change } => {
+                self.initialise(actor, *provider, size, *change, seen)
+            }
+            Verb::Choose(strategy) => self.set_strategy(actor, *strategy),
+            Verb::Reset { gpu } => self.reset(actor, *gpu),
+            Verb::Sweep => {
+                self.sweep_line(moment);
+                Outcome::Done
+            }
+        }
+    }
+
+    /// Whether this reservation is over, by the history or since a moment ago.
+    fn has_ended(&self, id: &LeaseId) -> bool {
+        self.known_ended.contains(id) || self.ended.iter().any(|ended| ended.reservation.id == *id)
+    }
+
+    /// Gives the GPUs of `reservation` to it. They must be free.
+    fn hold(&mut self, reservation: Reservation) {
+        for gpu in &reservation.gpus {
+            if let Some(slot) = self.slots.get_mut(gpu) {
+                slot.state = SlotState::Held(reservation.id.clone());
+            }
+        }
+        self.reservations.insert(reservation.id.clone(), reservation);
+    }
+
+    /// Ends a reservation: frees its GPUs and hands it to the history.
+    fn end(&mut self, id: &LeaseId, at: Timestamp, how: Ending) -> Option<Reservation> {
+        let reservation = self.reservations.remove(id)?;
+        let at = at.max(reservation.started);
+        for slot in self.slots.values_mut().filter(|slot| slot.is_held_by(id)) {
+            let past = Past {
+                id: id.clone(),
+                holder: reservation.holder.clone(),
+                started: reservation.started,
+                ended: at,
+            };
+            slot.state = SlotState::Free { last_released: Some(at), past: Some(past) };
+        }
+        self.ended.push(Ended { reservation: reservation.clone(), at, how });
+        Some(reservation)
+    }
+
+    /// Who holds this GPU.
+    fn holding(&self, gpu: GpuIndex) -> Option<&Reservation> {
+        match &self.slots.get(&gpu)?.state {
+            SlotState::Held(id) => self.reservations.get(id),
+            SlotState::Free { .. } | SlotState::Damaged { .. } => None,
+        }
+    }
+
+    fn set_strategy(&mut self, actor: &Actor, strategy: Strategy) -> Outcome {
+        if actor.authority != Authority::Admin {
+            return Outcome::Refused(Refusal::NeedsAuthority);
+        }
+        self.strategy = strategy;
         Outcome::Done
+    }
+
+    fn reset(&mut self, actor: &Actor, gpu: GpuIndex) -> Outcome {
+        if actor.authority != Authority::Admin {
+            return Outcome::Refused(Refusal::NeedsAuthority);
+        }
+        let pool = self.slots.keys().copied().collect();
+        let Some(slot) = self.slots.get_mut(&gpu) else {
+            return Outcome::Refused(Refusal::NotInPool { ids: vec![gpu], pool });
+        };
+        match slot.state {
+            SlotState::Damaged { .. } => {
+                slot.state = SlotState::Free { last_released: None, past: None };
+                Outcome::Done
+            }
+            SlotState::Free { .. } => Outcome::Done,
+            SlotState::Held(_) => Outcome::Refused(Refusal::StillReserved { gpus: BTreeSet::from([gpu]) }),
+        }
+    }
+}
+
+impl Slot {
+    fn is_held_by(&self, id: &LeaseId) -> bool {
+        matches!(&self.state, SlotState::Held(holder) if holder == id)
+    }
+}
+
+impl Actor {
+    /// Whether it may touch what belongs to `holder`.
+    fn may_touch(&self, holder: &Holder) -> bool {
+        self.owns(holder) || self.authority == Authority::Admin
+    }
+
+    fn owns(&self, holder: &Holder) -> bool {
+        holder.uid == Some(self.uid)
     }
 }

@@ -45,8 +45,9 @@ pub(crate) enum OnBusy {
 }
 
 /// What to do about GPUs in use without reservation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum InUse {
+    #[default]
     Avoid,
     /// `--force`: take them, and adopt the processes of the actor's own uid that are on them.
     Adopt,

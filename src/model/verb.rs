@@ -86,6 +86,7 @@ pub(crate) enum Change {
 /// The pool's answer.
 #[must_use]
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, and soon taken apart")]
 pub(crate) enum Outcome {
     Granted(Reservation),
     /// In line.
@@ -105,9 +106,10 @@ pub(crate) enum Outcome {
 pub(crate) struct Standing {
     /// 1 is the head of the line.
     pub(crate) position: usize,
+    /// To be said again with every look ([`Request::enqueued`]), so that a store that lost the waiter keeps its place.
     pub(crate) enqueued: Timestamp,
     pub(crate) give_up: Option<Timestamp>,
-    /// GPUs that this request could have now if it were alone.
+    /// GPUs that this request could have now: free, and set aside for nobody earlier in line.
     pub(crate) available: Vec<GpuIndex>,
     pub(crate) blocked_by: Vec<Blocker>,
     /// The nearest live waiter ahead: worth watching, its death changes this standing.

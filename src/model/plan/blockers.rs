@@ -1,0 +1,96 @@
+//! Tells what stands in the way of a demand, GPU by GPU. Pure.
+
+use std::collections::BTreeMap;
+
+use crate::model::ids::{GpuIndex, Uid};
+use crate::model::occupancy::{Claim, Occupancy, Role, Usage};
+use crate::model::pool::Pool;
+use crate::model::process::{Origin, Process};
+use crate::model::seen::{Seat, Seen, Unknown};
+use crate::model::verb::{Blocker, User, Why};
+
+use super::supply::{Ask, Supply, new_number};
+
+/// As many digits of a container's id as its engine prints.
+const CONTAINER_DIGITS: usize = 12;
+
+/// Every GPU that would do for `ask` and cannot be had, with the reason.
+pub(in crate::model) fn blockers(
+    pool: &Pool,
+    seen: &Seen<'_>,
+    judged: &BTreeMap<GpuIndex, Occupancy>,
+    supply: &Supply,
+    ask: &Ask<'_>,
+) -> Vec<Blocker> {
+    let usable = supply.usable(ask);
+    judged
+        .values()
+        .filter(|occupancy| ask.wants(occupancy.gpu) && !usable.contains(&occupancy.gpu))
+        .filter_map(|occupancy| {
+            let why = why(pool, seen, supply, occupancy)?;
+            Some(Blocker { gpu: occupancy.gpu, why })
+        })
+        .collect()
+}
+
+fn why(pool: &Pool, seen: &Seen<'_>, supply: &Supply, occupancy: &Occupancy) -> Option<Why> {
+    let gpu = occupancy.gpu;
+    let why = match (&occupancy.claim, &occupancy.usage) {
+        (Claim::Damaged { .. }, _) => Why::Damaged,
+        (Claim::Reserved { id, .. }, _) => {
+            let held = pool.reservations.get(id)?;
+            Why::Reserved {
+                id: id.clone(),
+                by: held.holder.clone(),
+                kind: held.kind,
+                since: held.started,
+                expiry: held.expiry,
+            }
+        }
+        (Claim::Seated(Seat::Taken { uid, .. }), _) => Why::Seat { uid: Some(*uid) },
+        (Claim::Seated(Seat::TakenBySomebody), _) => Why::Seat { uid: None },
+        (Claim::Nobody { .. }, Usage::Unknown(unknown)) => Why::Unknown(unknown.clone()),
+        (Claim::Nobody { .. }, usage) => {
+            if let Some(number) = new_number(pool, seen, gpu) {
+                let message = format!("the driver counts it as GPU {number} now");
+                return Some(Why::Unknown(Unknown::Error { message }));
+            }
+            if let Some(taker) = supply.taken_by(gpu) {
+                let waiter = pool.waiters.iter().find(|waiter| waiter.id == *taker)?;
+                return Some(Why::SetAside { for_holder: waiter.holder.clone() });
+            }
+            match usage {
+                Usage::Draining { .. } => Why::Draining,
+                _ => Why::Used { by: users(occupancy) },
+            }
+        }
+    };
+    Some(why)
+}
+
+fn users(occupancy: &Occupancy) -> Vec<User> {
+    let users = occupancy.processes.iter().filter(|judged| judged.role != Role::System);
+    users.map(|judged| user(&judged.process)).collect()
+}
+
+fn user(process: &Process) -> User {
+    User { name: user_name(process), pid: process.pid, process: process.name.clone() }
+}
+
+/// Who is behind a process, as shown.
+fn user_name(process: &Process) -> Option<String> {
+    let telling = process.uid.filter(|uid| *uid != Uid::OVERFLOW);
+    match &process.origin {
+        // Everybody in a container may be root: the container says more.
+        Origin::Container { id, name, host_uid, .. } if telling.is_none_or(|uid| uid == Uid::ROOT) => {
+            Some(match (host_uid, name) {
+                (Some(uid), _) => format!("uid {uid}"),
+                (None, Some(name)) => format!("container {name}"),
+                (None, None) => {
+                    format!("container {}", id.chars().take(CONTAINER_DIGITS).collect::<String>())
+                }
+            })
+        }
+        _ => telling.map(|uid| process.account.clone().unwrap_or_else(|| format!("uid {uid}"))),
+    }
+}

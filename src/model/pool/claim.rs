@@ -1,0 +1,218 @@
+//! Takes GPUs for a request if it is its turn; otherwise it waits in line or is refused.
+
+use std::collections::BTreeMap;
+
+use super::{Moment, Pool};
+use crate::model::identity::Identity;
+use crate::model::ids::{GpuIndex, Timestamp};
+use crate::model::occupancy::{Occupancy, Role};
+use crate::model::plan::{Ask, Plan, Supply, Turn, blockers, nearest_ahead, occupancies, plan_ahead};
+use crate::model::request::{Actor, Demand, InUse, OnBusy, Request};
+use crate::model::reservation::{Author, Kind, Reservation};
+use crate::model::verb::{Blocker, Outcome, Refusal, Standing};
+use crate::model::waiter::Waiter;
+
+type Judged = BTreeMap<GpuIndex, Occupancy>;
+
+/// Why a request was not granted.
+struct Shortage {
+    available: Vec<GpuIndex>,
+    blocked_by: Vec<Blocker>,
+}
+
+impl Pool {
+    pub(super) fn claim(&mut self, actor: &Actor, request: &Request, moment: Moment<'_>) -> Outcome {
+        if let Some(answer) = self.settled(actor, request) {
+            return answer;
+        }
+        let possible = self.make_ready(moment.seen).and_then(|()| self.could_ever(&request.demand));
+        if let Err(refusal) = possible {
+            self.drop_waiters(std::slice::from_ref(&request.id), moment.now);
+            return Outcome::Refused(refusal);
+        }
+        // Who does not wait has no place to come back to.
+        let stood = request.enqueued.filter(|_| request.on_busy != OnBusy::Refuse);
+        let (place, enqueued) = self.place_of(&request.id, stood, moment.now);
+        let judged = occupancies(self, moment.seen, moment.now);
+        let supply = Supply::judged(self, moment.seen, &judged);
+        let plan = plan_ahead(place, self, supply, Some(moment.seen), moment.now);
+        let turn = plan.supply.turn(self, &Ask::of_request(request, &actor.holder));
+        let give_up = match request.on_busy {
+            OnBusy::Queue { at_most } => at_most.map(|at_most| enqueued.after(at_most)),
+            OnBusy::Refuse => None,
+        };
+        match turn {
+            Turn::Fits(gpus) if give_up.is_none_or(|give_up| moment.now <= give_up) => {
+                self.drop_waiters(&plan.dead, moment.now);
+                self.grant(actor, request, gpus, &judged, moment)
+            }
+            _ => {
+                let waiter = waiter(actor, request, enqueued, give_up, moment.now);
+                self.postpone(actor, request, waiter, place, plan, &judged, moment)
+            }
+        }
+    }
+
+    /// The answer to an id that does not ask (any more). A commit that is tried twice finds what the first try took.
+    fn settled(&self, actor: &Actor, request: &Request) -> Option<Outcome> {
+        if let Some(held) = self.reservations.get(&request.id) {
+            return Some(if actor.owns(&held.holder) {
+                Outcome::Granted(held.clone())
+            } else {
+                Outcome::Refused(Refusal::NeedsAuthority)
+            });
+        }
+        if self.has_ended(&request.id) {
+            return Some(Outcome::Refused(Refusal::Ended { id: request.id.clone() }));
+        }
+        // Ids in line are there for all to read: another account must not take the place.
+        let waiter = self.waiters.iter().find(|waiter| waiter.id == request.id)?;
+        (!actor.owns(&waiter.holder)).then_some(Outcome::Refused(Refusal::NeedsAuthority))
+    }
+
+    fn could_ever(&self, demand: &Demand) -> Result<(), Refusal> {
+        let pool = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
+        match demand {
+            Demand::Count(count) if count.get() > pool => {
+                Err(Refusal::TooMany { requested: count.get(), pool })
+            }
+            Demand::Count(_) | Demand::AllFree => Ok(()),
+            Demand::Exactly(ids) => {
+                let ids: Vec<_> = ids.iter().copied().filter(|id| !self.slots.contains_key(id)).collect();
+                let pool = || self.slots.keys().copied().collect();
+                if ids.is_empty() { Ok(()) } else { Err(Refusal::NotInPool { ids, pool: pool() }) }
+            }
+        }
+    }
+
+    fn grant(
+        &mut self,
+        actor: &Actor,
+        request: &Request,
+        gpus: Vec<GpuIndex>,
+        judged: &Judged,
+        moment: Moment<'_>,
+    ) -> Outcome {
+        self.leave_line(|waiter| waiter.id == request.id, moment.now);
+        let manual = request.kind == Kind::Manual;
+        let reservation = Reservation {
+            id: request.id.clone(),
+            adopted: adopted(actor, request, &gpus, judged, moment),
+            gpus,
+            holder: actor.holder.clone(),
+            kind: request.kind,
+            author: Author::Ours,
+            started: moment.now,
+            heartbeat: moment.now,
+            expiry: request.lasts.filter(|_| manual).map(|lasts| moment.now.after(lasts)),
+            note: request.note.clone(),
+            command: request.command.clone(),
+            // A manual reservation outlives the client that asked for it.
+            launcher: request.client.clone().filter(|_| !manual),
+            child: None,
+            network_namespace: request.network_namespace,
+            until_exit: request.until_exit,
+        };
+        self.hold(reservation.clone());
+        Outcome::Granted(reservation)
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the end of one decision: all of it was computed by its only caller"
+    )]
+    fn postpone(
+        &mut self,
+        actor: &Actor,
+        request: &Request,
+        waiter: Waiter,
+        place: usize,
+        plan: Plan,
+        judged: &Judged,
+        moment: Moment<'_>,
+    ) -> Outcome {
+        let ask = Ask::of_request(request, &actor.holder);
+        let shortage = Shortage {
+            available: plan.supply.usable(&ask),
+            blocked_by: blockers(self, moment.seen, judged, &plan.supply, &ask),
+        };
+        let mut dead = plan.dead;
+        let gave_up = waiter.is_out_of_time(moment.now);
+        if gave_up || request.on_busy == OnBusy::Refuse {
+            dead.push(request.id.clone());
+            self.drop_waiters(&dead, moment.now);
+            return Outcome::Refused(shortage.refusal(request, gave_up));
+        }
+        let behind = nearest_ahead(place, self, moment.seen, &mut dead);
+        let (id, enqueued, give_up) = (waiter.id.clone(), waiter.enqueued, waiter.give_up);
+        self.join_line(waiter);
+        self.drop_waiters(&dead, moment.now);
+        let position = self.waiters.iter().position(|other| other.id == id).map_or(0, |found| found + 1);
+        let Shortage { available, blocked_by } = shortage;
+        Outcome::Waiting(Standing { position, enqueued, give_up, available, blocked_by, behind })
+    }
+}
+
+impl Shortage {
+    fn refusal(self, request: &Request, gave_up: bool) -> Refusal {
+        let Self { available, blocked_by } = self;
+        if gave_up {
+            Refusal::GaveUp { available, blocked_by }
+        } else {
+            Refusal::Busy { demand: request.demand.clone(), available, blocked_by }
+        }
+    }
+}
+
+fn waiter(
+    actor: &Actor,
+    request: &Request,
+    enqueued: Timestamp,
+    give_up: Option<Timestamp>,
+    now: Timestamp,
+) -> Waiter {
+    Waiter {
+        id: request.id.clone(),
+        holder: actor.holder.clone(),
+        demand: request.demand.clone(),
+        in_use: request.in_use,
+        kind: request.kind,
+        lasts: request.lasts,
+        note: request.note.clone(),
+        enqueued,
+        looked: now,
+        give_up,
+        client: request.client.clone(),
+        author: Author::Ours,
+        allocated: Vec::new(),
+    }
+}
+
+/// The actor's own processes on `gpus`, for a request that takes GPUs in use.
+fn adopted(
+    actor: &Actor,
+    request: &Request,
+    gpus: &[GpuIndex],
+    judged: &Judged,
+    moment: Moment<'_>,
+) -> Vec<Identity> {
+    if request.in_use == InUse::Avoid {
+        return Vec::new();
+    }
+    let here = moment.seen.here;
+    let processes = gpus.iter().filter_map(|gpu| judged.get(gpu)).flat_map(|occupancy| &occupancy.processes);
+    let mut adopted: Vec<_> = processes
+        .filter(|judged| judged.role != Role::System && judged.process.uid == Some(actor.uid))
+        .filter_map(|judged| {
+            Some(Identity {
+                boot: here.boot.clone(),
+                namespace: here.pid_namespace,
+                pid: judged.process.pid,
+                start: judged.process.start?,
+            })
+        })
+        .collect();
+    adopted.sort();
+    adopted.dedup();
+    adopted
+}
