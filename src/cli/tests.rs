@@ -172,15 +172,17 @@ fn bad_values_reach_our_own_words() {
         (&["reserve", "-d", "0s"], "'0s'"),
         (&["-G", "-1", "--", "x"], "'-1'"),
         (&["-G", "1,1", "--", "x"], "'1,1'"),
-        (&["-E", "300", "--", "x"], "300"),
+        (&["-E", "300", "--", "x"], "'300'"),
+        (&["status", "--redis-port", "x"], "'x'"),
         (&["status", "--watch", "0"], "'0'"),
         (&["status", "-o", "wide"], "'wide'"),
         (&["admin", "--provider", "amd"], "'amd'"),
-        (&["-u", "", "--", "x"], "''"),
+        (&["-u", "", "--", "x"], "--user: it is empty"),
     ] {
         let error = wrong(line).to_string();
         assert!(error.contains(named), "{line:?}: {error}");
     }
+    assert_eq!(wrong(&["-g", "-1", "--", "x"]).to_string(), "--gpus: '-1' is not a whole number from 1 up");
 }
 
 #[test]
@@ -190,7 +192,6 @@ fn an_error_has_two_lines_at_most() {
         &["status", "--jsno"],
         &["reserve", "-g"],
         &["-g", "--", "x"],
-        &["extend"],
         &["completions", "tcsh"],
         &["reserve", "--short", "--json"],
         &["--nonblock", "--wait", "1m", "--", "x"],
