@@ -182,10 +182,10 @@ pub(crate) struct StatusArgs {
     pub(crate) no_color: bool,
     /// Of the Go canhazgpu; not here yet
     #[arg(long, hide = true)]
-    pub(super) all: bool,
+    pub(crate) all: bool,
     /// Of the Go canhazgpu; not here yet
     #[arg(long, hide = true, value_name = "HOST")]
-    pub(super) remote: Option<String>,
+    pub(crate) remote: Option<String>,
 }
 
 /// `chg queue`.
