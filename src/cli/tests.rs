@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::CommandFactory;
+use clap_complete::Shell;
 
 use super::{Cli, GpuIds, Parsed, ShimVerb, UsageError, Verb, completions, parse};
 use crate::model::ids::{GpuIndex, Megabytes};
@@ -288,9 +289,13 @@ fn releases_take_their_gpus() {
 
 #[test]
 fn completions_know_verbs_and_the_options_of_the_bare_form() {
-    for shell in [clap_complete::Shell::Bash, clap_complete::Shell::Zsh, clap_complete::Shell::Fish] {
+    for (shell, both) in [
+        (Shell::Bash, "complete -F _chg -o bashdefault -o default canhazgpu"),
+        (Shell::Zsh, "#compdef chg canhazgpu"),
+        (Shell::Fish, "complete -c canhazgpu -w chg"),
+    ] {
         let script = String::from_utf8(completions(shell)).expect("text");
-        for word in ["reserve", "gpu-ids", "canhazgpu"] {
+        for word in ["reserve", "gpu-ids", both] {
             assert!(script.contains(word), "{shell}: {word}");
         }
     }
