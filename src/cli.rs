@@ -2,11 +2,10 @@
 //! configuration, so that every option left out stays `None`.
 
 mod choices;
-mod interim;
 mod parse;
 mod split;
 mod usage;
-mod values;
+pub(crate) mod values;
 mod verbs;
 
 #[cfg(test)]
@@ -76,10 +75,10 @@ pub(crate) struct Globals {
     #[arg(long, global = true, value_name = "HOST", conflicts_with = "store", value_parser = values::text)]
     pub(crate) redis_host: Option<String>,
     /// Port of the Redis server
-    #[arg(long, global = true, value_name = "PORT", conflicts_with = "store")]
+    #[arg(long, global = true, value_name = "PORT", conflicts_with = "store", value_parser = values::port)]
     pub(crate) redis_port: Option<u16>,
     /// Number of the Redis database
-    #[arg(long, global = true, value_name = "N", conflicts_with = "store")]
+    #[arg(long, global = true, value_name = "N", conflicts_with = "store", value_parser = values::database)]
     pub(crate) redis_db: Option<u32>,
     /// Tell on stderr what is being done; twice for more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Command, CommandFactory, FromArgMatches};
+use clap_complete::Shell;
 
 use super::split::{self, Shape};
 use super::usage::UsageError;
@@ -44,12 +45,24 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Parsed,
 }
 
 /// The completions of a shell, for both names of the program.
-pub(crate) fn completions(shell: clap_complete::Shell) -> Vec<u8> {
+pub(crate) fn completions(shell: Shell) -> Vec<u8> {
     let mut script = Vec::new();
-    for name in ["chg", "canhazgpu"] {
-        clap_complete::generate(shell, &mut with_bare_form(), name, &mut script);
+    clap_complete::generate(shell, &mut with_bare_form(), "chg", &mut script);
+    match shell {
+        Shell::Bash => script.extend(b"complete -F _chg -o bashdefault -o default canhazgpu\n"),
+        Shell::Zsh => script = for_both_in_zsh(&script),
+        Shell::Fish => script.extend(b"complete -c canhazgpu -w chg\n"),
+        _ => clap_complete::generate(shell, &mut with_bare_form(), "canhazgpu", &mut script),
     }
     script
+}
+
+/// zsh reads the names from the first line of a file in its path, and from `compdef` where the script is sourced.
+fn for_both_in_zsh(script: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(script);
+    text.replacen("#compdef chg", "#compdef chg canhazgpu", 1)
+        .replace("compdef _chg chg", "compdef _chg chg canhazgpu")
+        .into()
 }
 
 /// The program as people type it: what `run` takes may stand without the word.

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::CommandFactory;
+use clap_complete::Shell;
 
 use super::{Cli, GpuIds, Parsed, ShimVerb, UsageError, Verb, completions, parse};
 use crate::model::ids::{GpuIndex, Megabytes};
@@ -172,15 +173,17 @@ fn bad_values_reach_our_own_words() {
         (&["reserve", "-d", "0s"], "'0s'"),
         (&["-G", "-1", "--", "x"], "'-1'"),
         (&["-G", "1,1", "--", "x"], "'1,1'"),
-        (&["-E", "300", "--", "x"], "300"),
+        (&["-E", "300", "--", "x"], "'300'"),
+        (&["status", "--redis-port", "x"], "'x'"),
         (&["status", "--watch", "0"], "'0'"),
         (&["status", "-o", "wide"], "'wide'"),
         (&["admin", "--provider", "amd"], "'amd'"),
-        (&["-u", "", "--", "x"], "''"),
+        (&["-u", "", "--", "x"], "--user: it is empty"),
     ] {
         let error = wrong(line).to_string();
         assert!(error.contains(named), "{line:?}: {error}");
     }
+    assert_eq!(wrong(&["-g", "-1", "--", "x"]).to_string(), "--gpus: '-1' is not a whole number from 1 up");
 }
 
 #[test]
@@ -190,7 +193,6 @@ fn an_error_has_two_lines_at_most() {
         &["status", "--jsno"],
         &["reserve", "-g"],
         &["-g", "--", "x"],
-        &["extend"],
         &["completions", "tcsh"],
         &["reserve", "--short", "--json"],
         &["--nonblock", "--wait", "1m", "--", "x"],
@@ -287,9 +289,13 @@ fn releases_take_their_gpus() {
 
 #[test]
 fn completions_know_verbs_and_the_options_of_the_bare_form() {
-    for shell in [clap_complete::Shell::Bash, clap_complete::Shell::Zsh, clap_complete::Shell::Fish] {
+    for (shell, both) in [
+        (Shell::Bash, "complete -F _chg -o bashdefault -o default canhazgpu"),
+        (Shell::Zsh, "#compdef chg canhazgpu"),
+        (Shell::Fish, "complete -c canhazgpu -w chg"),
+    ] {
         let script = String::from_utf8(completions(shell)).expect("text");
-        for word in ["reserve", "gpu-ids", "canhazgpu"] {
+        for word in ["reserve", "gpu-ids", both] {
             assert!(script.contains(word), "{shell}: {word}");
         }
     }

@@ -1,45 +1,63 @@
-//! From the text of an option to its value, with an error that says what is allowed.
+//! From the text of an option or a setting to its value. Each error names the text and says what is allowed.
 
 use std::num::NonZeroU32;
+use std::str::FromStr;
 use std::time::Duration;
 
-use super::interim;
+use clap::ValueEnum;
+
 use crate::model::device::Provider;
 use crate::model::ids::{GpuIndex, LeaseId, Megabytes};
 use crate::model::strategy::Strategy;
+use crate::model::{duration, gpu_list};
 
 /// GPU ids as given: ascending, without duplicates, not empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct GpuIds(pub(crate) Vec<GpuIndex>);
 
-pub(super) fn span(text: &str) -> Result<Duration, String> {
-    interim::span(text)
+pub(crate) fn span(text: &str) -> Result<Duration, String> {
+    duration::parse(text).map_err(|wrong| wrong.to_string())
 }
 
-pub(super) fn gpu_ids(text: &str) -> Result<GpuIds, String> {
-    interim::ids(text).map(GpuIds)
+pub(crate) fn gpu_ids(text: &str) -> Result<GpuIds, String> {
+    gpu_list::parse(text).map(GpuIds).map_err(|wrong| wrong.to_string())
 }
 
-pub(super) fn count(text: &str) -> Result<NonZeroU32, String> {
-    text.trim().parse().map_err(|_| "expected how many, a whole number from 1 up".to_owned())
+pub(crate) fn count(text: &str) -> Result<NonZeroU32, String> {
+    number(text, "a whole number from 1 up")
 }
 
-pub(super) fn megabytes(text: &str) -> Result<Megabytes, String> {
-    text.trim().parse().map(Megabytes).map_err(|_| "expected a whole number of megabytes".to_owned())
+pub(crate) fn megabytes(text: &str) -> Result<Megabytes, String> {
+    number(text, "a whole number of megabytes").map(Megabytes)
+}
+
+pub(crate) fn status(text: &str) -> Result<u8, String> {
+    number(text, "an exit status from 0 to 255")
+}
+
+pub(crate) fn port(text: &str) -> Result<u16, String> {
+    number(text, "a port from 0 to 65535")
+}
+
+pub(crate) fn database(text: &str) -> Result<u32, String> {
+    number(text, "the number of a Redis database")
+}
+
+fn number<T: FromStr>(text: &str, wanted: &str) -> Result<T, String> {
+    text.trim().parse().map_err(|_| format!("'{text}' is not {wanted}"))
 }
 
 /// Of `status --watch`: seconds between two looks.
-pub(super) fn interval(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.trim().parse().map_err(|_| "expected a number of seconds".to_owned())?;
-    if (0.1..=86_400.0).contains(&seconds) {
-        Ok(Duration::from_secs_f64(seconds))
-    } else {
-        Err("expected from 0.1 to 86400 seconds".to_owned())
+pub(crate) fn interval(text: &str) -> Result<Duration, String> {
+    let seconds: Option<f64> = text.trim().parse().ok();
+    match seconds.filter(|seconds| (0.1..=86_400.0).contains(seconds)) {
+        Some(seconds) => Ok(Duration::from_secs_f64(seconds)),
+        None => Err(format!("'{text}' is not a number of seconds from 0.1 to 86400")),
     }
 }
 
 /// Text that must say something.
-pub(super) fn text(text: &str) -> Result<String, String> {
+pub(crate) fn text(text: &str) -> Result<String, String> {
     if text.trim().is_empty() { Err("it is empty".to_owned()) } else { Ok(text.to_owned()) }
 }
 
@@ -47,24 +65,31 @@ pub(super) fn lease_id(text: &str) -> Result<LeaseId, String> {
     self::text(text).map(|text| LeaseId(text.trim().to_owned()))
 }
 
-pub(super) fn provider(text: &str) -> Result<Provider, String> {
-    Provider::parse(text).ok_or_else(|| "expected nvidia or fake".to_owned())
+pub(crate) fn provider(text: &str) -> Result<Provider, String> {
+    Provider::parse(text).ok_or_else(|| format!("'{text}' is neither nvidia nor fake"))
 }
 
 pub(super) fn strategy(text: &str) -> Result<Strategy, String> {
     match text {
         "lru" => Ok(Strategy::Lru),
         "affinity" => Ok(Strategy::Affinity),
-        _ => Err("expected lru or affinity".to_owned()),
+        _ => Err(format!("'{text}' is neither lru nor affinity")),
     }
+}
+
+/// One of a few words.
+pub(crate) fn choice<T: ValueEnum>(text: &str) -> Result<T, String> {
+    T::from_str(text.trim(), false).map_err(|_| {
+        let named = |one: &T| one.to_possible_value().map(|value| value.get_name().to_owned());
+        let words: Vec<_> = T::value_variants().iter().filter_map(named).collect();
+        format!("'{text}' is none of {}", words.join(", "))
+    })
 }
 
 /// A record as an error message names it: `gpu:3`, with any prefix, or the bare index.
 pub(super) fn gpu_record(text: &str) -> Result<GpuIndex, String> {
-    let expected = || "expected the name of a GPU's record, such as gpu:3".to_owned();
     let (before, index) = text.rsplit_once(':').unwrap_or(("gpu", text));
-    if before != "gpu" && !before.ends_with(":gpu") {
-        return Err(expected());
-    }
-    index.parse().map(GpuIndex).map_err(|_| expected())
+    let named_so = before == "gpu" || before.ends_with(":gpu");
+    let index = index.parse().ok().filter(|_| named_so);
+    index.map(GpuIndex).ok_or_else(|| format!("'{text}' is not the name of a GPU's record, such as gpu:3"))
 }

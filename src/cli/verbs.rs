@@ -59,7 +59,7 @@ pub(crate) struct BusyArgs {
     #[arg(short, long, value_name = "TIME", value_parser = values::span, allow_hyphen_values = true)]
     pub(crate) wait: Option<Duration>,
     /// Exit with N when the GPUs were not free in time [default: 75]
-    #[arg(short = 'E', long, value_name = "N", allow_hyphen_values = true)]
+    #[arg(short = 'E', long, value_name = "N", value_parser = values::status, allow_hyphen_values = true)]
     pub(crate) conflict_exit_code: Option<u8>,
 }
 
@@ -152,7 +152,7 @@ pub(crate) struct ReleaseArgs {
 pub(crate) struct ExtendArgs {
     /// How long it shall last from now: 30m, 8h, 2d
     #[arg(short, long, value_name = "TIME", value_parser = values::span, allow_hyphen_values = true)]
-    pub(crate) duration: Duration,
+    pub(crate) duration: Option<Duration>,
     /// Only what is held on these GPUs: 1,3 or 0-3
     #[arg(short = 'G', long, value_name = "IDS", value_parser = values::gpu_ids, allow_hyphen_values = true)]
     pub(crate) gpu_ids: Option<GpuIds>,
@@ -182,10 +182,10 @@ pub(crate) struct StatusArgs {
     pub(crate) no_color: bool,
     /// Of the Go canhazgpu; not here yet
     #[arg(long, hide = true)]
-    pub(super) all: bool,
+    pub(crate) all: bool,
     /// Of the Go canhazgpu; not here yet
     #[arg(long, hide = true, value_name = "HOST")]
-    pub(super) remote: Option<String>,
+    pub(crate) remote: Option<String>,
 }
 
 /// `chg queue`.

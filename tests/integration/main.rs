@@ -1,1 +1,3 @@
+//! Behaviour seen from outside, and what the source must keep to.
 
+mod rooms;

@@ -1,0 +1,41 @@
+#!/bin/sh
+# Sees to it that the programs named as arguments are there: installs what is missing where that is allowed, else says
+# what to install.
+set -eu
+
+package_of() {
+    case $1 in
+    cc) echo gcc libc6-dev ;;
+    setpriv) echo util-linux ;;
+    *) echo "$1" ;;
+    esac
+}
+
+missing=
+for program in "$@"; do
+    # Servers lie in sbin, which not every PATH has.
+    PATH="$PATH:/usr/sbin:/sbin" command -v "$program" >/dev/null || missing="$missing $(package_of "$program")"
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" -eq 0 ]; then
+    as_root=
+elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+    as_root=sudo
+else
+    echo "these packages are needed:$missing" >&2
+    exit 1
+fi
+if ! command -v apt-get >/dev/null; then
+    echo "these packages are needed (as Debian calls them):$missing" >&2
+    exit 1
+fi
+
+export DEBIAN_FRONTEND=noninteractive
+# shellcheck disable=SC2086 # a list of packages
+{
+    $as_root apt-get install -y -q $missing >/dev/null 2>&1 || {
+        $as_root apt-get update -q
+        $as_root apt-get install -y -q $missing
+    }
+}
