@@ -15,6 +15,7 @@ pub(crate) struct Boot {
 
 impl Boot {
     /// `None` where the kernel keeps no such clock.
+    #[expect(clippy::useless_conversion, reason = "long is 32 bits wide on some machines")]
     pub(crate) fn now() -> Option<Self> {
         let wall = nanoseconds(ClockId::CLOCK_REALTIME)?;
         let running = nanoseconds(ClockId::CLOCK_BOOTTIME)?;
