@@ -1,10 +1,26 @@
 //! What each GPU is being used for, and by whom: reservations, scan and owners joined into one verdict per GPU.
 //! Pure.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use super::ids::{GpuIndex, LeaseId, Megabytes, Timestamp};
+use super::pool::Pool;
 use super::process::Process;
 use super::reservation::Past;
-use super::seen::{Context, Seat, Unknown};
+use super::seen::{Context, GpuProcess, Seat, Seen, Unknown};
+
+mod availability;
+mod doubt;
+mod role;
+mod site;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use availability::{Availability, availability};
+
+use role::Roles;
+use site::{Right, Site};
 
 /// The verdict on one GPU.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,5 +109,48 @@ impl Occupancy {
     /// Whether it may be granted: nobody's, and idle.
     pub(crate) const fn is_available(&self) -> bool {
         matches!((&self.claim, &self.usage), (Claim::Nobody { .. }, Usage::Idle { .. }))
+    }
+}
+
+/// The verdict on every GPU of the pool. Availability alone is cheaper to have: [`availability`].
+pub(crate) fn judge(pool: &Pool, seen: &Seen<'_>, now: Timestamp) -> BTreeMap<GpuIndex, Occupancy> {
+    let sites = Site::all(pool, seen);
+    sites.map(|site| (site.gpu, site.judge(now))).collect()
+}
+
+impl Site<'_> {
+    fn judge(&self, now: Timestamp) -> Occupancy {
+        Occupancy { gpu: self.gpu, claim: self.claim(), usage: self.usage(now), processes: self.processes() }
+    }
+
+    fn claim(&self) -> Claim {
+        match (self.right, self.seat) {
+            (Right::Damaged { why }, _) => Claim::Damaged { why: why.to_owned() },
+            (Right::Reserved { id, reservation }, seat) => {
+                let doubt = reservation.and_then(|reservation| doubt::of(reservation, seat, self.seen));
+                Claim::Reserved { id: id.clone(), doubt }
+            }
+            (Right::Nobody { .. }, Some(seat)) => Claim::Seated(*seat),
+            (Right::Nobody { last_released, past }, None) => {
+                Claim::Nobody { last_released, past: past.cloned() }
+            }
+        }
+    }
+
+    fn processes(&self) -> Vec<Judged> {
+        let listed: Vec<(&GpuProcess, &Process)> = self.listed().collect();
+        if listed.is_empty() {
+            return Vec::new();
+        }
+        let roles = Roles::on(self.right, self.seen);
+        let judged = listed.into_iter().map(|(on_gpu, process)| Judged {
+            process: process.clone(),
+            memory: on_gpu.memory,
+            context: on_gpu.context,
+            role: roles.role(process, on_gpu.context),
+        });
+        let mut judged: Vec<Judged> = judged.collect();
+        judged.sort_by_key(|judged| (Reverse(judged.memory), judged.process.pid));
+        judged
     }
 }

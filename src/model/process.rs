@@ -1,6 +1,6 @@
 //! What is known of a process that uses a GPU. Pure; gathered in attribution.
 
-use super::ids::{Pid, Timestamp, Uid};
+use super::ids::{LeaseId, Pid, Timestamp, Uid};
 
 /// One process as /proc shows it. What could not be read is `None`, never a guess.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,7 +9,7 @@ pub(crate) struct Process {
     pub(crate) uid: Option<Uid>,
     /// The account name of `uid`, where it has one.
     pub(crate) account: Option<String>,
-    /// Who logged in, before any su or sudo (loginuid).
+    /// Who logged in, before any su or sudo: loginuid, else the user of the enclosing systemd slice.
     pub(crate) login_uid: Option<Uid>,
     pub(crate) login: Option<String>,
     /// The kernel's name for it (comm), decoded loosely; chosen by the process itself.
@@ -26,6 +26,8 @@ pub(crate) struct Process {
     pub(crate) origin: Origin,
     /// The model it serves or trains, read from command lines.
     pub(crate) model: Option<String>,
+    /// The reservation that the label of its container names.
+    pub(crate) reservation: Option<LeaseId>,
 }
 
 impl Process {
@@ -46,7 +48,33 @@ impl Process {
             group: None,
             origin: Origin::Unknown,
             model: None,
+            reservation: None,
         }
+    }
+
+    /// The owner as shown: an account, `uid 23001`, `container 1a2b3c…`; `None` where nothing is known.
+    pub(crate) fn owner(&self) -> Option<String> {
+        match &self.origin {
+            Origin::Container { host_uid: Some(uid), .. } => Some(self.account_of(*uid)),
+            Origin::Container { id, name, host_uid: None, .. } => {
+                let short = id.get(..12).unwrap_or(id);
+                Some(format!("container {}", name.as_deref().unwrap_or(short)))
+            }
+            // sudo: the login tells who answers for it.
+            _ => match (self.uid?, &self.login) {
+                (Uid::ROOT, Some(login)) if self.login_uid != Some(Uid::ROOT) => {
+                    Some(format!("{login} (root)"))
+                }
+                (uid, _) => Some(self.account_of(uid)),
+            },
+        }
+    }
+
+    fn account_of(&self, uid: Uid) -> String {
+        let known = [(self.uid, &self.account), (self.login_uid, &self.login)];
+        let name =
+            known.into_iter().find(|(known, _)| *known == Some(uid)).and_then(|(_, name)| name.clone());
+        name.unwrap_or_else(|| format!("uid {uid}"))
     }
 }
 
@@ -61,4 +89,51 @@ pub(crate) enum Origin {
     Service { unit: String },
     /// A login session of a user.
     Session { uid: Uid, id: String },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn container(host_uid: Option<u32>, name: Option<&str>) -> Origin {
+        Origin::Container {
+            engine: "docker".into(),
+            id: "1a2b3c4d5e6f".repeat(5),
+            name: name.map(str::to_owned),
+            host_uid: host_uid.map(Uid),
+        }
+    }
+
+    fn process(
+        uid: Option<u32>,
+        account: Option<&str>,
+        login: Option<(u32, &str)>,
+        origin: Origin,
+    ) -> Process {
+        Process {
+            uid: uid.map(Uid),
+            account: account.map(str::to_owned),
+            login_uid: login.map(|(uid, _)| Uid(uid)),
+            login: login.map(|(_, name)| name.to_owned()),
+            origin,
+            ..Process::unknown(Pid(1))
+        }
+    }
+
+    #[test]
+    fn an_owner_is_shown_as_far_as_it_is_known() {
+        let shown =
+            |uid, account, login, origin| process(uid, account, login, origin).owner().unwrap_or_default();
+        let alice = Some((1001, "alice"));
+        assert_eq!(shown(Some(1001), Some("alice"), None, Origin::Unknown), "alice");
+        assert_eq!(shown(Some(23001), None, None, Origin::Unknown), "uid 23001");
+        assert_eq!(shown(Some(0), Some("root"), None, Origin::Unknown), "root");
+        assert_eq!(shown(Some(0), Some("root"), alice, Origin::Unknown), "alice (root)");
+        assert_eq!(shown(Some(1002), Some("bob"), alice, Origin::Unknown), "bob");
+        assert_eq!(shown(Some(0), Some("root"), None, container(None, None)), "container 1a2b3c4d5e6f");
+        assert_eq!(shown(Some(0), Some("root"), None, container(None, Some("trainer"))), "container trainer");
+        assert_eq!(shown(Some(101_000), None, alice, container(Some(1001), None)), "alice");
+        assert_eq!(shown(Some(101_000), None, None, container(Some(23001), None)), "uid 23001");
+        assert_eq!(shown(None, None, None, Origin::Unknown), "", "hidden");
+    }
 }
