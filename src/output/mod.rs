@@ -1,1 +1,30 @@
-//! The only writer to stdout and stderr: lines, table, JSON, escaping.
+//! The only writer to stdout and stderr: lines, table, JSON, live displays, escaping.
+
+mod answers;
+mod blockers;
+mod clock;
+mod escape;
+mod grid;
+mod json;
+mod line;
+mod out;
+mod people;
+mod queue;
+mod refusal;
+mod report;
+mod status;
+mod stream;
+mod wait;
+
+pub(crate) use answers::{
+    ReservedJson, exports, extended, granted, released, reserved, reserved_json, short,
+};
+pub(crate) use escape::{clip, escape, escape_bytes, width};
+pub(crate) use line::{Colour, Line, Tone};
+pub(crate) use out::{LogWriter, Out, OutputError, Talk};
+pub(crate) use queue::{QueueJson, QueueView, queue, queue_json};
+pub(crate) use refusal::refusal;
+pub(crate) use report::{ReportUser, ReportView, report};
+pub(crate) use status::{GpuJson, GpuView, StatusView, json as status_json, lines, summary, table};
+pub(crate) use stream::{Delivery, Wish};
+pub(crate) use wait::WaitDisplay;

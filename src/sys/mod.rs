@@ -6,3 +6,4 @@ pub(crate) mod boot;
 pub(crate) mod pidfd;
 #[cfg(test)]
 pub(crate) mod testing;
+pub(crate) mod winsize;

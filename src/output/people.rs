@@ -1,0 +1,155 @@
+//! How holders, users, processes and GPUs are called, everywhere the same. Pure.
+
+use crate::model::ids::{GpuIndex, Megabytes, Uid};
+use crate::model::occupancy::{Judged, Role};
+use crate::model::process::{Origin, Process};
+use crate::model::reservation::Holder;
+
+use super::escape::clip;
+
+/// Columns that a name of somebody's choosing may take.
+pub(super) const NAME: usize = 64;
+
+/// How a text of somebody's choosing is taken over.
+type Fit = fn(&str) -> String;
+
+fn shown(text: &str) -> String {
+    clip(text, NAME)
+}
+
+/// Somebody who holds or asks: `alice`, `alice (label)`, `root (login alice)`, `root (login alice, label)`.
+pub(crate) fn holder(holder: &Holder) -> String {
+    holder_as(holder, shown)
+}
+
+/// As [`holder`], letter for letter: for JSON.
+pub(crate) fn exact_holder(holder: &Holder) -> String {
+    holder_as(holder, str::to_owned)
+}
+
+fn holder_as(holder: &Holder, fit: Fit) -> String {
+    let other_than_account = |name: &&String| **name != holder.account;
+    let login = holder.login.as_ref().filter(other_than_account).map(|login| format!("login {}", fit(login)));
+    let label = holder.label.as_ref().filter(other_than_account).map(|label| fit(label));
+    with_more(fit(&holder.account), &login.into_iter().chain(label).collect::<Vec<_>>())
+}
+
+fn with_more(name: String, more: &[String]) -> String {
+    if more.is_empty() { name } else { format!("{name} ({})", more.join(", ")) }
+}
+
+/// Whose a process is, as far as that can be told: an account, `uid 23001`, `container 1a2b3c4d5e6f (name)`.
+pub(crate) fn owner(process: &Process) -> Option<String> {
+    owner_as(process, shown)
+}
+
+fn owner_as(process: &Process, fit: Fit) -> Option<String> {
+    match &process.origin {
+        Origin::Container { host_uid: Some(host), .. } => Some(account_of(process, *host, fit)),
+        // Root in a container says nothing about the person; the container at least can be found.
+        Origin::Container { id, name, .. } if is_nobody_in_particular(process.uid) => {
+            let name = name.as_ref().map(|name| fit(name));
+            Some(with_more(format!("container {}", container_id(id)), &name.into_iter().collect::<Vec<_>>()))
+        }
+        _ => process.uid.map(|uid| with_login(process, uid, fit)),
+    }
+}
+
+fn is_nobody_in_particular(uid: Option<Uid>) -> bool {
+    uid.is_none_or(|uid| uid == Uid::ROOT || uid == Uid::OVERFLOW)
+}
+
+fn account_of(process: &Process, uid: Uid, fit: Fit) -> String {
+    match &process.account {
+        Some(account) if process.uid == Some(uid) => fit(account),
+        _ => format!("uid {uid}"),
+    }
+}
+
+fn with_login(process: &Process, uid: Uid, fit: Fit) -> String {
+    let login = process.login.as_ref().filter(|_| process.login_uid != Some(uid));
+    let login = login.map(|login| format!("login {}", fit(login)));
+    with_more(account_of(process, uid, fit), &login.into_iter().collect::<Vec<_>>())
+}
+
+/// As the container engines abbreviate.
+fn container_id(id: &str) -> String {
+    clip(id.get(..12).unwrap_or(id), 12)
+}
+
+/// `by user bob`, `by users alice and bob`, `by users alice, bob and carol`, `by container 1a2b3c4d5e6f`, `by an
+/// unknown user`.
+pub(crate) fn by(names: &[String]) -> String {
+    match names {
+        [] => "by an unknown user".to_owned(),
+        [one] if one.starts_with("container ") => format!("by {one}"),
+        [one] => format!("by user {one}"),
+        [first @ .., last] => format!("by users {} and {last}", first.join(", ")),
+    }
+}
+
+/// The distinct owners, in order of appearance.
+pub(crate) fn owners<'a>(processes: impl IntoIterator<Item = &'a Judged>) -> Vec<String> {
+    owners_as(processes, shown)
+}
+
+/// As [`owners`], letter for letter: for JSON.
+pub(crate) fn exact_owners<'a>(processes: impl IntoIterator<Item = &'a Judged>) -> Vec<String> {
+    owners_as(processes, str::to_owned)
+}
+
+fn owners_as<'a>(processes: impl IntoIterator<Item = &'a Judged>, fit: Fit) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in processes.into_iter().filter_map(|judged| owner_as(&judged.process, fit)) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// `PID 12345 (python3)`, with where it came from: `PID 9 (python3, container 1a2b3c4d5e6f, orphan of ID)`.
+pub(crate) fn process(judged: &Judged) -> String {
+    let process = &judged.process;
+    let name = Some(clip(&process.name, NAME)).filter(|name| !name.is_empty());
+    let orphan = match &judged.role {
+        Role::Orphan { of } => Some(format!("orphan of {}", clip(of.as_str(), NAME))),
+        _ => None,
+    };
+    let about: Vec<String> = name.into_iter().chain(origin(&process.origin)).chain(orphan).collect();
+    with_more(format!("PID {}", process.pid), &about)
+}
+
+fn origin(origin: &Origin) -> Option<String> {
+    match origin {
+        Origin::Container { id, name, .. } => Some(match name {
+            Some(name) => format!("container {} {}", container_id(id), clip(name, NAME)),
+            None => format!("container {}", container_id(id)),
+        }),
+        Origin::Service { unit } => Some(format!("service {}", clip(unit, NAME))),
+        Origin::Session { .. } | Origin::Unknown => None,
+    }
+}
+
+/// `1024MB used by PID 12345 (python3), PID 67890 (jupyter)`; without the amount where nobody knows it.
+pub(crate) fn used_by(memory: Option<Megabytes>, processes: &[&Judged]) -> String {
+    let used = memory.map_or("used".to_owned(), |memory| format!("{memory} used"));
+    if processes.is_empty() {
+        return format!("{used} by no process that can be seen");
+    }
+    let list: Vec<String> = processes.iter().map(|judged| process(judged)).collect();
+    format!("{used} by {}", list.join(", "))
+}
+
+/// `1, 3`.
+pub(crate) fn comma<'a>(gpus: impl IntoIterator<Item = &'a GpuIndex>) -> String {
+    gpus.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// `GPU 1, 3`.
+pub(crate) fn gpus<'a>(gpus: impl IntoIterator<Item = &'a GpuIndex>) -> String {
+    format!("GPU {}", comma(gpus))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! `chg status`: one line per GPU in the form that scripts parse. Pure.
+
+use crate::model::ids::{Megabytes, Timestamp, Uid};
+use crate::model::occupancy::{Claim, Judged, Role, Usage};
+use crate::model::reservation::{Kind, Reservation};
+use crate::model::seen::Unknown;
+
+use super::super::clock::{full, until};
+use super::super::escape::clip;
+use super::super::line::{Line, Tone};
+use super::super::people;
+use super::{Condition, GpuView, StatusView};
+
+/// Columns for a note or a message; the whole is in the JSON.
+const FREE_TEXT: usize = 120;
+const MODEL: usize = 50;
+
+/// A line per GPU.
+pub(crate) fn lines(view: &StatusView) -> Vec<Line> {
+    view.gpus.iter().map(|gpu| line(gpu, view.now)).collect()
+}
+
+fn line(gpu: &GpuView, now: Timestamp) -> Line {
+    let mut line = Line::of(Tone::Strong, &format!("GPU {}", gpu.index)).with(Tone::Plain, ": ");
+    match Condition::of(gpu) {
+        Condition::Available => free(&mut line, gpu, Tone::Good, "AVAILABLE", now),
+        Condition::Draining => free(&mut line, gpu, Tone::Warn, "DRAINING", now),
+        Condition::Reserved => reserved(&mut line, gpu, now),
+        Condition::False(why) => {
+            reserved(&mut line, gpu, now);
+            line.push(Tone::Bad, &format!(" [false record: {why}]"));
+        }
+        Condition::Unreserved => unreserved(&mut line, gpu.used(), &gpu.users()),
+        Condition::Seated { uid, holder } => seated(&mut line, gpu, uid, &holder),
+        Condition::Unknown(why) => unknown(&mut line, gpu, &why, now),
+    }
+    bystanders(&mut line, gpu);
+    remarks(&mut line, gpu);
+    line
+}
+
+fn free(line: &mut Line, gpu: &GpuView, tone: Tone, word: &str, now: Timestamp) {
+    line.push(tone, word);
+    line.push(
+        Tone::Plain,
+        &match gpu.occupancy.claim {
+            Claim::Nobody { last_released: Some(moment), .. } => {
+                format!(" (last released {} ago)", full(now.since(moment)))
+            }
+            _ => " (never used)".to_owned(),
+        },
+    );
+    if let Some(used) = gpu.used() {
+        line.push(Tone::Dim, &format!(" [validated: {used} used]"));
+    }
+}
+
+fn reserved(line: &mut Line, gpu: &GpuView, now: Timestamp) {
+    if let Some(reservation) = &gpu.reservation {
+        line.push(Tone::Busy, "IN USE");
+        line.push(Tone::Plain, &holding(reservation, now));
+    }
+    line.push(Tone::Dim, &format!(" [validated: {}]", validation(gpu, "no actual usage detected")));
+    let intruders = gpu.intruders();
+    if !intruders.is_empty() {
+        line.push(Tone::Plain, " + ");
+        unreserved(line, memory_of(&intruders), &intruders);
+    }
+}
+
+/// ` by alice for 0h 15m 30s (run, last heartbeat 0h 0m 5s ago)`.
+fn holding(reservation: &Reservation, now: Timestamp) -> String {
+    let until = match (reservation.kind, reservation.expiry) {
+        (Kind::Run, _) => format!(", last heartbeat {} ago", full(now.since(reservation.heartbeat))),
+        (Kind::Manual, Some(expiry)) if expiry < now => ", expired".to_owned(),
+        (Kind::Manual, Some(expiry)) => format!(", expires {}", until(expiry, now)),
+        (Kind::Manual, None) => String::new(),
+    };
+    let held = full(now.since(reservation.started));
+    format!(" by {} for {held} ({}{until})", people::holder(&reservation.holder), reservation.kind.as_str())
+}
+
+/// `8452MB, 1 processes`, or `idle` where nothing runs there.
+pub(super) fn validation(gpu: &GpuView, idle: &str) -> String {
+    let processes = gpu.with_role(|role| *role != Role::System).len();
+    match (&gpu.occupancy.usage, gpu.used()) {
+        (Usage::Idle { .. }, _) | (_, None) if processes == 0 => idle.to_owned(),
+        (_, Some(used)) => format!("{used}, {processes} processes"),
+        (_, None) => format!("{processes} processes"),
+    }
+}
+
+/// What `processes` take together; unknown if one of them does not tell.
+pub(super) fn memory_of(processes: &[&Judged]) -> Option<Megabytes> {
+    let each = processes.iter().map(|judged| judged.memory.map(|memory| memory.0));
+    each.sum::<Option<u64>>().map(Megabytes)
+}
+
+fn unreserved(line: &mut Line, memory: Option<Megabytes>, users: &[&Judged]) {
+    line.push(Tone::Bad, "IN USE WITHOUT RESERVATION");
+    let names = people::owners(users.iter().copied());
+    line.push(Tone::Plain, &format!(" {} - {}", people::by(&names), people::used_by(memory, users)));
+}
+
+fn seated(line: &mut Line, gpu: &GpuView, uid: Option<Uid>, holder: &str) {
+    line.push(Tone::Bad, "IN USE WITHOUT RESERVATION");
+    let names = seat_owner(gpu, uid).into_iter().collect::<Vec<_>>();
+    line.push(Tone::Plain, &format!(" {} - seat held by {holder}", people::by(&names)));
+    if let (Some(used), false) = (gpu.used(), gpu.users().is_empty()) {
+        line.push(Tone::Plain, &format!(", {}", people::used_by(Some(used), &gpu.users())));
+    }
+}
+
+/// The account of a seat's uid, where a process on the GPU tells its name.
+pub(super) fn seat_owner(gpu: &GpuView, uid: Option<Uid>) -> Option<String> {
+    let uid = uid?;
+    let process = gpu.occupancy.processes.iter().map(|judged| &judged.process).find(|p| p.uid == Some(uid));
+    let account = process.and_then(|process| process.account.as_deref());
+    Some(account.map_or_else(|| format!("uid {uid}"), ToOwned::to_owned))
+}
+
+fn unknown(line: &mut Line, gpu: &GpuView, why: &str, now: Timestamp) {
+    line.push(Tone::Warn, "UNKNOWN");
+    line.push(Tone::Plain, &format!(" ({})", clip(why, FREE_TEXT)));
+    if let Usage::Unknown(Unknown::Mig { slices }) = &gpu.occupancy.usage
+        && !slices.is_empty()
+    {
+        line.push(Tone::Dim, &format!(" [slices: {}]", clip(&slices.join(", "), FREE_TEXT)));
+    }
+    if let Some(reservation) = &gpu.reservation {
+        line.push(Tone::Plain, &format!(" - reserved{}", holding(reservation, now)));
+    }
+}
+
+/// Processes beside the holder's that nobody is accused of.
+fn bystanders(line: &mut Line, gpu: &GpuView) {
+    if gpu.reservation.is_none() {
+        return;
+    }
+    let mut tell = |what: &str, role: Role| {
+        let list: Vec<String> = gpu.with_role(|r| *r == role).into_iter().map(people::process).collect();
+        if !list.is_empty() {
+            line.push(Tone::Warn, &format!(" [{what}: {}]", list.join(", ")));
+        }
+    };
+    tell("outside the run", Role::HolderOutside);
+    tell("unattributed", Role::Unattributed);
+}
+
+fn remarks(line: &mut Line, gpu: &GpuView) {
+    if let Some(note) = gpu.note() {
+        line.push(Tone::Dim, &format!(" [note: {}]", clip(note, FREE_TEXT)));
+    }
+    if let Some(model) = gpu.model() {
+        line.push(Tone::Dim, &format!(" [model: {}]", clip(model, MODEL)));
+    }
+}

@@ -1,0 +1,75 @@
+//! Names, notes and records that other people chose.
+
+use super::super::super::escape::{is_hostile, width};
+use super::super::super::json::to_json;
+use super::*;
+
+/// A scene in which every text that somebody else chooses is `text`.
+fn all_texts_are(text: &str) -> Scene {
+    let mut intruder = as_role(Role::Intruder, process(2, text, text));
+    intruder.process.origin = docker(text, Some(text), None);
+    intruder.process.model = Some(text.into());
+    intruder.process.command = vec![text.into()];
+    let mut orphan = as_role(Role::Orphan { of: LeaseId(text.into()) }, process(3, text, text));
+    orphan.process.origin = Origin::Service { unit: text.into() };
+    orphan.process.login = Some(text.into());
+    let holder = Holder { label: Some(text.into()), login: Some(text.into()), ..holder(text) };
+    let noted = Reservation { holder, note: Some(text.into()), command: vec![text.into()], ..run("x") };
+    Scene::default()
+        .held(noted, in_use(9000), vec![intruder])
+        .nobodys(None, in_use(9000), vec![orphan])
+        .gpu(Claim::Damaged { why: text.into() }, idle(1), vec![])
+        .nobodys(None, Usage::Unknown(Unknown::Error { message: text.into() }), vec![])
+        .nobodys(None, Usage::Unknown(Unknown::Mig { slices: vec![text.into()] }), vec![])
+        .gpu(Claim::Reserved { id: LeaseId(text.into()), doubt: None }, idle(1), vec![])
+}
+
+#[test]
+fn a_name_cannot_command_the_terminal_or_forge_a_line() {
+    let text = "a\x1b[2J\nGPU 9: AVAILABLE (never used)\u{202e}\u{fffd}";
+    let view = all_texts_are(text).view();
+    assert_eq!(lines(&view).len(), 6);
+    insta::assert_snapshot!("hostile", format!("{}\n\n{}", plain(&lines(&view)), plain(&table(&view))));
+}
+
+#[test]
+fn wide_names_keep_the_columns_aligned() {
+    let wide = Reservation { note: Some("x".into()), ..run("山田太郎") };
+    let narrow = Reservation { note: Some("x".into()), ..run("bob") };
+    let scene = Scene::default().held(wide, idle(1), vec![]).held(narrow, idle(1), vec![]);
+    let starts: Vec<usize> = table(&scene.view())[1..]
+        .iter()
+        .map(|row| row.plain())
+        .map(|row| width(&row[..row.find("0h 15m").unwrap()]))
+        .collect();
+    assert_eq!(starts[0], starts[1]);
+}
+
+#[test]
+fn a_long_name_does_not_widen_every_row() {
+    let view = all_texts_are(&"n".repeat(5000)).view();
+    let widest = table(&view).iter().map(Line::width).max().unwrap();
+    assert!(widest < 300, "{widest}");
+    assert!(lines(&view).iter().all(|line| line.width() < 1000));
+}
+
+proptest! {
+    #[test]
+    fn no_control_character_ever_leaves(text in any::<String>()) {
+        let view = all_texts_are(&text).view();
+        for line in lines(&view).iter().chain(&table(&view)).chain(&summary(&view)) {
+            let plain = line.plain();
+            prop_assert!(!plain.contains(is_hostile), "{:?}", plain);
+        }
+        prop_assert!(!to_json(&json(&view)).unwrap().replace('\n', "").contains(is_hostile));
+    }
+
+    #[test]
+    fn json_stays_exact(text in any::<String>()) {
+        let json = to_json(&json(&all_texts_are(&text).view())).unwrap();
+        let parsed: serde_json::Value = serde_json::from_str(&json).unwrap();
+        prop_assert_eq!(parsed[0]["processes"][0]["name"].as_str().unwrap(), &text);
+        prop_assert_eq!(parsed[0]["reservation"]["command"][0].as_str().unwrap(), &text);
+        prop_assert_eq!(parsed[0]["note"].as_str().unwrap_or_default(), &text);
+    }
+}
