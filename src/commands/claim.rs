@@ -41,7 +41,7 @@ pub(crate) enum Claimed {
 
 /// Claims what `request` asks for; stands in line if it says so.
 pub(crate) fn until_granted(
-    ctx: &mut Context,
+    ctx: &mut Context<'_>,
     mut request: Request,
     signals: &Signals,
 ) -> Result<Claimed, Error> {
@@ -51,6 +51,7 @@ pub(crate) fn until_granted(
         OnBusy::Refuse => None,
     };
     let mut line = Line::new();
+    let mut display = WaitDisplay::new(ctx.out);
     loop {
         let pool = ctx.snapshot()?.pool;
         let claim = Verb::Claim(request.clone());
@@ -58,7 +59,7 @@ pub(crate) fn until_granted(
             Ok(committed) => committed,
             // Somebody who stands in line keeps the place while the store is away.
             Err(Error::Store(error)) if line.stood() && may_pass(&error) => {
-                ctx.out.store_away(&error);
+                line.tell_once(ctx.out, &error);
                 match line.wait_out(bell.as_ref(), signals)? {
                     Some(signal) => return Ok(Claimed::Interrupted(signal)),
                     None => continue,
@@ -70,16 +71,14 @@ pub(crate) fn until_granted(
             Outcome::Granted(reservation) => {
                 let reservation = reservation.clone();
                 let waited = line.waited(applied.now);
-                ctx.out.wait_over();
                 return Ok(Claimed::Granted(Box::new(Grant { reservation, seats, applied, waited })));
             }
             Outcome::Waiting(standing) => standing.clone(),
-            _ => return Err(ctx.refused(applied.outcome)),
+            _ => return Err(ctx.refused(applied)),
         };
         request.enqueued = Some(standing.enqueued);
-        ctx.out.waiting(&standing, applied.now);
+        display.show(&standing, applied.now);
         if let Some(signal) = line.wait(&standing, &applied, bell.as_ref(), signals)? {
-            ctx.out.wait_over();
             ctx.apply(&Verb::Withdraw { id: request.id })?;
             return Ok(Claimed::Interrupted(signal));
         }

@@ -1,61 +1,142 @@
 //! What every verb starts from: the caller, the store, the eyes, the voice. Joins them; decides nothing.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 
 use super::eyes::{Eyes, Freshness};
 use super::witness::Observer;
+use crate::attribution;
 use crate::bell;
-use crate::error::Error;
+use crate::error::{Error, While};
+use crate::model::device::Provider;
+use crate::model::ids::LeaseId;
 use crate::model::plan;
 use crate::model::pool::Pool;
-use crate::model::request::Actor;
-use crate::model::verb::Verb;
-use crate::output::Out;
+use crate::model::request::{Actor, Demand, InUse, OnBusy, Request};
+use crate::model::reservation::{Kind, UntilExit};
+use crate::model::verb::{Change, Outcome, PoolSize, Verb};
+use crate::output::{self, Out};
 use crate::seat::TakenSeat;
 use crate::store::{Applied, Snapshot, Store};
 
 /// A verb's surroundings.
-pub(crate) struct Context {
-    pub(crate) out: Out,
+pub(crate) struct Context<'a> {
+    pub(crate) out: &'a Out,
     pub(crate) actor: Actor,
     pub(crate) store: Box<dyn Store>,
     pub(crate) eyes: Eyes,
 }
 
-impl Context {
+/// Whether the GPUs were scanned for a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scanned {
+    Yes,
+    No,
+}
+
+impl Context<'_> {
     /// Carries out a verb for which nothing but life and seats needs to be seen.
     pub(crate) fn apply(&mut self, verb: &Verb) -> Result<Applied, Error> {
-        self.commit(verb).map(|(applied, _)| applied)
+        self.commit(verb, Scanned::No).map(|(applied, _)| applied)
     }
 
-    /// Carries out a verb on a fresh scan of the GPUs. The seats are those of a run that was granted.
-    pub(crate) fn apply_on_scan(&mut self, pool: &Pool, verb: &Verb) -> Result<(Applied, Vec<TakenSeat>), Error> {
+    /// Carries out a verb on a scan of the GPUs that is no older than a second. The seats are those of a run that was
+    /// granted.
+    pub(crate) fn apply_on_scan(
+        &mut self,
+        pool: &Pool,
+        verb: &Verb,
+    ) -> Result<(Applied, Vec<TakenSeat>), Error> {
         self.eyes.scan(pool, Freshness::WithinASecond)?;
-        self.commit(verb)
+        self.commit(verb, Scanned::Yes)
     }
 
-    fn commit(&mut self, verb: &Verb) -> Result<(Applied, Vec<TakenSeat>), Error> {
+    fn commit(&mut self, verb: &Verb, scanned: Scanned) -> Result<(Applied, Vec<TakenSeat>), Error> {
         let mut observer = Observer::new(&self.eyes);
         let applied = self.store.apply(&self.actor, verb, &mut observer)?;
         let seats = observer.into_seats();
-        self.ring(&applied);
+        self.ring(&applied, verb, scanned);
         Ok((applied, seats))
+    }
+
+    /// Wakes the waiters that this commit may serve. One of theirs tells by its scan whom else it could serve; whoever
+    /// did not scan rings by the records.
+    fn ring(&self, applied: &Applied, verb: &Verb, scanned: Scanned) {
+        let Applied { pool, now, .. } = applied;
+        if pool.waiters.is_empty() {
+            return;
+        }
+        let waiters = match scanned {
+            Scanned::No => plan::to_ring(pool, None, *now, verb.names()),
+            Scanned::Yes => self.eyes.with_seen(pool, &BTreeMap::new(), |seen| {
+                plan::to_ring(pool, Some(seen), *now, verb.names())
+            }),
+        };
+        waiters.iter().for_each(bell::ring);
     }
 
     pub(crate) fn snapshot(&mut self) -> Result<Snapshot, Error> {
         Ok(self.store.snapshot()?)
     }
 
-    /// Wakes the waiters that this commit may serve.
-    pub(crate) fn ring(&self, applied: &Applied) {
-        if applied.pool.waiters.is_empty() {
-            return;
-        }
-        let served = self.eyes.with_seen(&applied.pool, &BTreeMap::new(), |seen| {
-            plan::to_ring(&applied.pool, seen, applied.now)
+    /// The pool without what is over. Writes only if something is.
+    pub(crate) fn swept_snapshot(&mut self) -> Result<Snapshot, Error> {
+        let snapshot = self.snapshot()?;
+        let mut swept = snapshot.pool.clone();
+        let _ = self.eyes.with_seen(&snapshot.pool, &BTreeMap::new(), |seen| {
+            swept.apply(&self.actor, &Verb::Sweep, seen, snapshot.now)
         });
-        for waiter in served {
-            bell::ring(&waiter);
+        if swept == snapshot.pool {
+            return Ok(snapshot);
         }
+        let Applied { pool, now, .. } = self.apply(&Verb::Sweep)?;
+        Ok(Snapshot { pool, now })
     }
+
+    /// `pool`, or what would be made of the scanned GPUs on first use.
+    pub(crate) fn pool_or_preview(&self, snapshot: &Snapshot) -> Pool {
+        let mut pool = snapshot.pool.clone();
+        if pool.provider.is_none() {
+            let make =
+                Verb::Initialise { provider: Provider::Nvidia, size: PoolSize::All, change: Change::Refuse };
+            let _ = self.eyes.with_seen(&snapshot.pool, &BTreeMap::new(), |seen| {
+                pool.apply(&self.actor, &make, seen, snapshot.now)
+            });
+        }
+        pool
+    }
+
+    /// A request of this process for `demand`; what a verb's options add is still at its least.
+    pub(crate) fn request(&self, demand: Demand, kind: Kind) -> Result<Request, Error> {
+        Ok(Request {
+            id: LeaseId(random_id()?),
+            demand,
+            kind,
+            lasts: None,
+            note: None,
+            command: Vec::new(),
+            client: Some(attribution::own_identity(self.eyes.here()).doing("finding out who we are")?),
+            network_namespace: Some(self.eyes.here().network_namespace),
+            on_busy: OnBusy::Refuse,
+            in_use: InUse::Avoid,
+            until_exit: UntilExit::No,
+            enqueued: None,
+        })
+    }
+
+    /// The error of an outcome that is not what the verb hoped for.
+    pub(crate) fn refused(&self, applied: Applied) -> Error {
+        let Outcome::Refused(refusal) = applied.outcome else {
+            return Error::Failed { message: "the pool gave an answer of another kind".into(), hint: None };
+        };
+        let (message, hint) = output::refusal(&refusal, applied.now);
+        Error::Refused { refusal: Box::new(refusal), message, hint }
+    }
+}
+
+fn random_id() -> Result<String, Error> {
+    let mut bytes = [0_u8; 8];
+    File::open("/dev/urandom").and_then(|mut random| random.read_exact(&mut bytes)).doing("reading /dev/urandom")?;
+    Ok(format!("{:016x}", u64::from_ne_bytes(bytes)))
 }

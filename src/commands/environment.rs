@@ -17,34 +17,29 @@ pub(crate) fn variables(
     id: &LeaseId,
     gpus: &[GpuIndex],
     cuda_ids: CudaIds,
-) -> Vec<(&'static str, String)> {
+) -> Vec<(String, String)> {
     let indices = gpu_list::compact(gpus);
     let visible = match cuda_ids {
         CudaIds::Index => indices.clone(),
         CudaIds::Uuid => uuids(pool, gpus).unwrap_or_else(|| indices.clone()),
     };
-    vec![
+    let variables = [
         (VISIBLE, visible.clone()),
         // Without it CUDA counts the fastest first, and an index names another GPU than the driver's.
         ("CUDA_DEVICE_ORDER", "PCI_BUS_ID".into()),
         ("NVIDIA_VISIBLE_DEVICES", visible),
         (RESERVATION, id.to_string()),
         ("CANHAZGPU_DEVICES", indices),
-    ]
-}
-
-/// The variables as lines for a shell to evaluate. Their values hold no character that a shell would change.
-pub(crate) fn exports(variables: &[(&'static str, String)]) -> String {
-    let lines: Vec<String> = variables.iter().map(|(name, value)| format!("export {name}={value}")).collect();
-    lines.join("\n")
+    ];
+    variables.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
 /// `inherited` with the variables put in, in place of what was there under these names.
 pub(crate) fn within(
     inherited: impl Iterator<Item = (OsString, OsString)>,
-    variables: &[(&'static str, String)],
+    variables: &[(String, String)],
 ) -> Vec<(OsString, OsString)> {
-    let replaced = |name: &OsString| variables.iter().any(|(ours, _)| name == ours);
+    let replaced = |name: &OsString| variables.iter().any(|(ours, _)| name == ours.as_str());
     let ours = variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
     inherited.filter(|(name, _)| !replaced(name)).chain(ours).collect()
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::attribution;
+use crate::attribution::{self, Accounts, Detail};
 use crate::gpu::{GpuError, Scanner, Source};
 use crate::model::device::{Provider, fake_devices};
 use crate::model::identity::{Here, Identity, Life};
@@ -17,6 +17,9 @@ use crate::seat;
 
 /// A grant is decided on a scan no older than this.
 const FRESH: Duration = Duration::from_secs(1);
+
+/// How long a container engine may take to tell names.
+const ENGINE_PATIENCE: Duration = Duration::from_millis(500);
 
 /// How GPUs are asked.
 #[derive(Debug, Clone)]
@@ -34,6 +37,7 @@ pub(crate) struct Optics {
 pub(crate) struct Eyes {
     optics: Optics,
     here: Here,
+    accounts: Accounts,
     scanner: Option<Scanner>,
     gpus: Vec<GpuSeen>,
     owners: BTreeMap<Pid, Process>,
@@ -48,8 +52,21 @@ pub(crate) enum Freshness {
 }
 
 impl Eyes {
-    pub(crate) const fn new(optics: Optics, here: Here) -> Self {
-        Self { optics, here, scanner: None, gpus: Vec::new(), owners: BTreeMap::new(), scanned: None }
+    pub(crate) fn new(optics: Optics, here: Here) -> Self {
+        Self {
+            optics,
+            here,
+            accounts: Accounts::default(),
+            scanner: None,
+            gpus: Vec::new(),
+            owners: BTreeMap::new(),
+            scanned: None,
+        }
+    }
+
+    /// The same eyes, with nothing looked at yet: for another thread, or for later.
+    pub(crate) fn closed(&self) -> Self {
+        Self::new(self.optics.clone(), self.here.clone())
     }
 
     pub(crate) const fn here(&self) -> &Here {
@@ -79,11 +96,19 @@ impl Eyes {
             None => self.scanner.insert(Scanner::start(source(pool, &self.optics), self.optics.deadline)?),
         };
         let scan = scanner.scan()?;
-        self.owners = attribution::owners(pids(&scan.gpus));
+        self.owners = attribution::owners(pids(&scan.gpus), &self.accounts, Detail::Brief);
         self.gpus = scan.gpus;
         drop_vanished(&mut self.gpus, &self.owners);
         self.scanned = Some(scan.taken);
         Ok(())
+    }
+
+    /// Finds out what people want to know of the processes: command lines, models, names of containers.
+    pub(crate) fn look_closely(&mut self) {
+        let mut owners = attribution::owners(pids(&self.gpus), &self.accounts, Detail::Full);
+        attribution::name_containers(&mut owners, ENGINE_PATIENCE);
+        drop_vanished(&mut self.gpus, &owners);
+        self.owners = owners;
     }
 
     /// Lets go of the driver: nothing of ours holds a GPU while a command runs.

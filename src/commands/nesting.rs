@@ -14,8 +14,6 @@ pub(crate) struct Surroundings {
     pub(crate) reservation: Option<LeaseId>,
     /// CUDA_VISIBLE_DEVICES, where it holds indices only.
     pub(crate) visible: Option<Vec<GpuIndex>>,
-    /// The caller's parent, its parent and so on.
-    pub(crate) ancestors: Vec<Identity>,
 }
 
 /// What a run asks for, as far as it concerns nesting.
@@ -43,9 +41,20 @@ pub(crate) enum Place {
     Beyond { reservation: Box<Reservation> },
 }
 
-/// Finds the place of a run of `uid`.
-pub(crate) fn place(pool: &Pool, uid: Uid, around: &Surroundings, asked: &Asked<'_>) -> Place {
-    if let Some(lease) = own_lease(pool, around) {
+/// Whether the store need be asked at all.
+pub(crate) const fn is_possible(around: &Surroundings, asked: &Asked<'_>) -> bool {
+    around.reservation.is_some() || around.visible.is_some() || matches!(asked.demand, Demand::Exactly(_))
+}
+
+/// Finds the place of a run of `uid`; `is_above` tells whether it descends from a process.
+pub(crate) fn place(
+    pool: &Pool,
+    uid: Uid,
+    around: &Surroundings,
+    asked: &Asked<'_>,
+    is_above: impl Fn(&Identity) -> bool,
+) -> Place {
+    if let Some(lease) = own_lease(pool, around, is_above) {
         let gpus = lease.gpus.clone();
         let reservation = Box::new(lease.clone());
         return if fits(asked, &gpus) { Place::Inside { reservation, gpus } } else { Place::Beyond { reservation } };
@@ -62,10 +71,13 @@ pub(crate) fn place(pool: &Pool, uid: Uid, around: &Surroundings, asked: &Asked<
 }
 
 /// The lease in whose tree we are. The id alone proves nothing: a tmux server carries stale ones.
-fn own_lease<'a>(pool: &'a Pool, around: &Surroundings) -> Option<&'a Reservation> {
+fn own_lease<'a>(
+    pool: &'a Pool,
+    around: &Surroundings,
+    is_above: impl Fn(&Identity) -> bool,
+) -> Option<&'a Reservation> {
     let lease = pool.reservations.get(around.reservation.as_ref()?)?;
-    let above = |process: &Option<Identity>| process.as_ref().is_some_and(|process| around.ancestors.contains(process));
-    (above(&lease.launcher) || above(&lease.child)).then_some(lease)
+    lease.launcher.iter().chain(&lease.child).any(is_above).then_some(lease)
 }
 
 fn fits(asked: &Asked<'_>, gpus: &[GpuIndex]) -> bool {

@@ -1,46 +1,46 @@
 //! `chg release` and `chg extend`: manual reservations given back, or given another end.
 
-use std::time::Duration;
-
 use super::context::Context;
-use super::signals::terminate;
-use crate::cli::{ExtendArgs, GpuIds, ReleaseArgs};
+use crate::attribution;
+use crate::config::{ExtendOptions, ReleaseOptions};
+use crate::cli::GpuIds;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::model::duration;
-use crate::model::gpu_list;
-use crate::model::ids::GpuIndex;
+use crate::model::identity::{Here, Life};
 use crate::model::reservation::{Kind, Reservation};
-use crate::model::verb::{LiveRuns, Outcome, Selection, Verb};
+use crate::model::verb::{Outcome, Selection, Verb};
+use crate::output;
+use crate::sys::process::Pidfd;
+use crate::sys::signal::Signal;
 
-/// Gives back what is the caller's; a live run, if forced, is asked to end.
-pub(crate) fn release(ctx: &mut Context, args: &ReleaseArgs) -> Result<Exit, Error> {
-    let live_runs = if args.force { LiveRuns::End } else { LiveRuns::Spare };
-    match ctx.apply(&Verb::GiveBack { which: selection(args.gpu_ids.as_ref()), live_runs })?.outcome {
+/// Gives back what is the caller's. A live run, if forced, is asked to end.
+pub(crate) fn release(ctx: &mut Context<'_>, options: &ReleaseOptions) -> Result<Exit, Error> {
+    let verb = Verb::GiveBack { which: selection(options.gpus.as_ref()), live_runs: options.live_runs };
+    let applied = ctx.apply(&verb)?;
+    match &applied.outcome {
         Outcome::Changed(ended) => {
-            ctx.out.answer(&released(&ended))?;
-            for run in ended.iter().filter(|lease| lease.kind == Kind::Run) {
-                terminate(ctx.eyes.here(), run.launcher.as_ref());
-            }
+            ctx.out.print(&[output::released(ended)])?;
+            ended.iter().filter(|lease| lease.kind == Kind::Run).for_each(|run| ask_to_end(ctx.eyes.here(), run));
             Ok(Exit::Done)
         }
-        outcome => Err(ctx.refused(outcome)),
+        _ => Err(ctx.refused(applied)),
     }
 }
 
 /// Sets a new end for what is the caller's.
-pub(crate) fn extend(ctx: &mut Context, args: &ExtendArgs) -> Result<Exit, Error> {
-    let verb = Verb::Extend { which: selection(args.gpu_ids.as_ref()), lasts: args.duration };
-    match ctx.apply(&verb)?.outcome {
+pub(crate) fn extend(ctx: &mut Context<'_>, options: &ExtendOptions) -> Result<Exit, Error> {
+    let verb = Verb::Extend { which: selection(options.gpus.as_ref()), lasts: options.lasts };
+    let applied = ctx.apply(&verb)?;
+    match &applied.outcome {
         Outcome::Changed(changed) if changed.is_empty() => Err(Error::Failed {
             message: "you have no manual reservation to extend".into(),
             hint: Some("'chg reserve' makes one; 'chg status' shows what is reserved".into()),
         }),
         Outcome::Changed(changed) => {
-            ctx.out.answer(&extended(&changed, args.duration))?;
+            ctx.out.print(&output::extended(changed, applied.now))?;
             Ok(Exit::Done)
         }
-        outcome => Err(ctx.refused(outcome)),
+        _ => Err(ctx.refused(applied)),
     }
 }
 
@@ -48,22 +48,12 @@ fn selection(ids: Option<&GpuIds>) -> Selection {
     ids.map_or(Selection::Mine, |ids| Selection::Gpus(ids.0.clone()))
 }
 
-fn released(ended: &[Reservation]) -> String {
-    if ended.is_empty() {
-        return "Nothing to release: you have no manual reservation".into();
+/// Its supervisor passes SIGTERM on to the command, and goes when that is gone.
+fn ask_to_end(here: &Here, run: &Reservation) {
+    let Some(launcher) = run.launcher.as_ref().filter(|launcher| here.can_examine(launcher)) else { return };
+    // Opened before it is judged: from then on the descriptor means the process that was judged.
+    let Ok(process) = Pidfd::open(launcher.pid) else { return };
+    if matches!(attribution::life(here, launcher), Life::Alive | Life::Stopped) {
+        let _ = process.send(Signal::TERM);
     }
-    let gpus = gpus_of(ended);
-    format!("Released {} GPU(s): {}", gpus.len(), gpu_list::bracketed(&gpus))
-}
-
-fn extended(changed: &[Reservation], lasts: Duration) -> String {
-    let gpus = gpus_of(changed);
-    let lasts = duration::clock(lasts);
-    format!("Extended {} GPU(s): {}; expires in {lasts}", gpus.len(), gpu_list::bracketed(&gpus))
-}
-
-fn gpus_of(reservations: &[Reservation]) -> Vec<GpuIndex> {
-    let mut gpus: Vec<GpuIndex> = reservations.iter().flat_map(|lease| lease.gpus.iter().copied()).collect();
-    gpus.sort_unstable();
-    gpus
 }

@@ -1,7 +1,5 @@
 //! `chg reserve`: GPUs for a time, without a command.
 
-use std::time::Duration;
-
 use super::claim::{self, Claimed, Grant};
 use super::context::Context;
 use super::environment;
@@ -9,14 +7,16 @@ use super::signals::Signals;
 use crate::config::{CudaIds, ReserveForm, ReserveOptions};
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::model::duration;
-use crate::model::gpu_list;
 use crate::model::request::Request;
 use crate::model::reservation::Kind;
-use crate::output::reserve_json;
+use crate::output::{self, Delivery};
 
 /// Claims the GPUs, waiting in line if asked to, and prints which they are.
-pub(crate) fn reserve(ctx: &mut Context, options: &ReserveOptions, cuda_ids: CudaIds) -> Result<Exit, Error> {
+pub(crate) fn reserve(
+    ctx: &mut Context<'_>,
+    options: &ReserveOptions,
+    cuda_ids: CudaIds,
+) -> Result<Exit, Error> {
     let request = Request {
         lasts: Some(options.lasts),
         note: options.note.clone(),
@@ -28,26 +28,28 @@ pub(crate) fn reserve(ctx: &mut Context, options: &ReserveOptions, cuda_ids: Cud
     let signals = Signals::open()?;
     match claim::until_granted(ctx, request, &signals)? {
         Claimed::Granted(grant) => {
-            answer(ctx, options.form, &grant, options.lasts, cuda_ids)?;
+            answer(ctx, options.form, &grant, cuda_ids)?;
             Ok(Exit::Done)
         }
         Claimed::Interrupted(signal) => Ok(Exit::Signal(signal)),
     }
 }
 
-fn answer(ctx: &Context, form: ReserveForm, grant: &Grant, lasts: Duration, cuda_ids: CudaIds) -> Result<(), Error> {
+fn answer(
+    ctx: &Context<'_>,
+    form: ReserveForm,
+    grant: &Grant,
+    cuda_ids: CudaIds,
+) -> Result<Delivery, Error> {
     let lease = &grant.reservation;
-    let gpus = &lease.gpus;
-    match form {
-        ReserveForm::Sentence => {
-            let lasts = duration::clock(lasts);
-            ctx.answer(&format!("Reserved {} GPU(s): {} for {lasts}", gpus.len(), gpu_list::bracketed(gpus)))
-        }
-        ReserveForm::Ids => ctx.answer(&gpu_list::compact(gpus)),
+    let printed = match form {
+        ReserveForm::Sentence => ctx.out.print(&[output::reserved(lease)]),
+        ReserveForm::Ids => ctx.out.print(&[output::short(lease)]),
         ReserveForm::Export => {
-            let variables = environment::variables(&grant.applied.pool, &lease.id, gpus, cuda_ids);
-            ctx.answer(&environment::exports(&variables))
+            let variables = environment::variables(&grant.applied.pool, &lease.id, &lease.gpus, cuda_ids);
+            ctx.out.print_text(&output::exports(&variables))
         }
-        ReserveForm::Json => Ok(ctx.out.print_json(&reserve_json(lease)).map(drop)?),
-    }
+        ReserveForm::Json => ctx.out.print_json(&output::reserved_json(lease)),
+    };
+    Ok(printed?)
 }

@@ -11,10 +11,12 @@ use super::waiter::Waiter;
 
 mod blockers;
 mod judged;
+mod standings;
 mod supply;
 
 pub(super) use blockers::blockers;
 pub(super) use judged::occupancies;
+pub(crate) use standings::standings;
 pub(super) use supply::{Ask, Supply, Turn};
 
 /// So many at the head of the line look every few seconds of themselves.

@@ -1,0 +1,146 @@
+//! Joins a run's lease to the heartbeat's thread and to the supervisor: what the one sees, what the other is told.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::eyes::{Eyes, Freshness};
+use crate::bell;
+use crate::cli;
+use crate::heartbeat::{self, Keeper};
+use crate::model::ids::{GpuIndex, Pid};
+use crate::model::plan;
+use crate::model::pool::Pool;
+use crate::model::seen::{GpuSeen, Reading, Seen};
+use crate::model::verb::Outcome;
+use crate::output::{self, Out};
+use crate::store::{Applied, Confirmation, Witness};
+use crate::supervise::news::News;
+use crate::supervise::{self, Leftover, Notice, OnLost, Surroundings};
+
+/// What a renewal sees: life and seats. The driver is left in peace while a command runs.
+#[derive(Debug)]
+pub(crate) struct Vitals(pub(crate) Eyes);
+
+impl Witness for Vitals {
+    fn observe(&mut self, pool: &Pool, decide: &mut dyn FnMut(&Seen<'_>) -> Outcome) -> Outcome {
+        self.0.with_seen(pool, &BTreeMap::new(), |seen| decide(seen))
+    }
+
+    fn confirm(&mut self, _: &Pool, _: &Outcome) -> Confirmation {
+        Confirmation::Commit
+    }
+
+    fn retract(&mut self) {}
+}
+
+/// Rings those whom a renewal, or the release, may serve.
+pub(crate) fn ring(applied: &Applied) {
+    plan::to_ring(&applied.pool, None, applied.now, None).iter().for_each(bell::ring);
+}
+
+/// The heartbeat's news in the supervisor's words.
+pub(crate) fn news(news: heartbeat::News) -> News {
+    match news {
+        heartbeat::News::StoreAway { cause } => {
+            News::Warning(format!("{cause}; the command goes on, and is recorded again when the store is back"))
+        }
+        heartbeat::News::StoreBack => News::Warning("the store is back, and has the reservation again".into()),
+        heartbeat::News::Lost { to: Some(holder) } => {
+            News::Lost(format!("its GPUs are reserved by {} now", output::holder(&holder)))
+        }
+        heartbeat::News::Lost { to: None } => News::Lost("it was ended in the store".into()),
+    }
+}
+
+/// What the supervisor of a command asks and says.
+pub(crate) struct Around<'a> {
+    out: &'a Out,
+    eyes: Eyes,
+    pool: Pool,
+    gpus: Vec<GpuIndex>,
+    /// Absent where a run has no lease of its own to renew.
+    pub(crate) keeper: Option<&'a Keeper>,
+}
+
+impl<'a> Around<'a> {
+    pub(crate) const fn new(out: &'a Out, eyes: Eyes, pool: Pool, gpus: Vec<GpuIndex>) -> Self {
+        Self { out, eyes, pool, gpus, keeper: None }
+    }
+
+    pub(crate) const fn out(&self) -> &'a Out {
+        self.out
+    }
+
+    fn is_ours(&self, gpu: &GpuSeen) -> bool {
+        let uuid = |index| self.pool.slots.get(index).and_then(|slot| slot.uuid.as_ref());
+        self.gpus.iter().any(|index| uuid(index) == Some(&gpu.device.uuid))
+    }
+}
+
+impl Surroundings for Around<'_> {
+    fn uses_reserved_gpu(&mut self, pids: &[Pid]) -> BTreeSet<Pid> {
+        // A driver that does not answer proves nothing; its GPU is granted to nobody until it does.
+        if let Err(error) = self.eyes.scan(&self.pool, Freshness::Now) {
+            self.out.warn(&format!("cannot see who is left on the GPUs: {error}"), None);
+        }
+        let on_gpu = self.eyes.gpus().iter().filter(|gpu| self.is_ours(gpu)).flat_map(pids_on).collect::<BTreeSet<_>>();
+        self.eyes.close();
+        pids.iter().copied().filter(|pid| on_gpu.contains(pid)).collect()
+    }
+
+    fn say(&mut self, notice: Notice) {
+        match notice {
+            Notice::TimeIsUp => self.out.warn("time is up; ending the command", None),
+            Notice::LeaseLost { why, then: OnLost::Warn } => {
+                self.out.warn(&format!("the reservation is lost: {why}; the command goes on without it"), None);
+            }
+            Notice::LeaseLost { why, then: OnLost::Terminate } => {
+                self.out.warn(&format!("the reservation is lost: {why}; ending the command"), None);
+            }
+            Notice::Warning(text) => self.out.warn(&text, None),
+            Notice::EndingLeftovers(left) => {
+                self.out.say(format!("ending what the command left behind: {}", listed(&left)).as_str().into());
+            }
+            Notice::WaitingForLeftovers(left) => {
+                let text = format!("waiting for {}, still on the GPUs; Ctrl-C or SIGTERM ends them", listed(&left));
+                self.out.say(text.as_str().into());
+            }
+            Notice::CannotEnd(left) => {
+                self.out.warn(&format!("cannot end {}: it belongs to another user", listed(&[left])), None);
+            }
+        }
+    }
+
+    fn resumed(&mut self) {
+        if let Some(keeper) = self.keeper {
+            keeper.beat_now();
+        }
+    }
+}
+
+fn pids_on(gpu: &GpuSeen) -> Vec<Pid> {
+    match &gpu.reading {
+        Reading::Measured(measured) => measured.processes.iter().map(|process| process.pid).collect(),
+        Reading::Unknown(_) => Vec::new(),
+    }
+}
+
+fn listed(leftovers: &[Leftover]) -> String {
+    let each = leftovers.iter().map(|left| format!("PID {} ({})", left.pid, output::escape(&left.name)));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+pub(super) const fn orphans(asked: cli::Orphans) -> supervise::Orphans {
+    match asked {
+        cli::Orphans::Auto => supervise::Orphans::Auto,
+        cli::Orphans::Kill => supervise::Orphans::Kill,
+        cli::Orphans::Wait => supervise::Orphans::Wait,
+        cli::Orphans::Leave => supervise::Orphans::Leave,
+    }
+}
+
+pub(super) const fn on_lost(asked: cli::OnLost) -> OnLost {
+    match asked {
+        cli::OnLost::Warn => OnLost::Warn,
+        cli::OnLost::Terminate => OnLost::Terminate,
+    }
+}
