@@ -1,1 +1,20 @@
 //! Whose processes are on the GPUs, and where they came from. The only room that reads /proc about others.
+
+mod accounts;
+mod ancestry;
+mod cgroup;
+mod containers;
+mod identity;
+mod model_in_use;
+mod owners;
+mod proc_dir;
+mod stat;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use accounts::{Accounts, Caller, caller};
+pub(crate) use ancestry::is_own_ancestor;
+pub(crate) use containers::name_containers;
+pub(crate) use identity::{here, identity_of, life, own_identity};
+pub(crate) use model_in_use::{model_of, provider_of};
+pub(crate) use owners::{Detail, owners};

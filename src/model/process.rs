@@ -2,6 +2,9 @@
 
 use super::ids::{LeaseId, Pid, Timestamp, Uid};
 
+/// The label that names the reservation of a container.
+pub(crate) const RESERVATION_LABEL: &str = "canhazgpu.reservation";
+
 /// One process as /proc shows it. What could not be read is `None`, never a guess.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Process {

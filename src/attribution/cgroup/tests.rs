@@ -1,0 +1,114 @@
+//! Texts of /proc/PID/cgroup from many kinds of hosts.
+
+use super::*;
+
+const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+/// `I` in the text stands for a container's id.
+fn told(text: &str) -> String {
+    let place = Place::parse(text.replace("{I}", ID).as_bytes());
+    let user = place.user.map(|uid| format!(" of {uid}")).unwrap_or_default();
+    match place.origin {
+        Origin::Unknown => format!("unknown{user}"),
+        Origin::Container { engine, id, name: None, host_uid } => {
+            assert_eq!(host_uid, place.user, "{text}");
+            format!("{engine} {}{user}", if id == ID { "I" } else { &id })
+        }
+        Origin::Container { name: Some(name), .. } => unreachable!("cgroups tell no names: {name}"),
+        Origin::Service { unit } => format!("service {unit}{user}"),
+        Origin::Session { uid, id } => {
+            assert_eq!(Some(uid), place.user, "{text}");
+            format!("session {id}{user}")
+        }
+    }
+}
+
+#[test]
+fn every_text_tells_its_origin() {
+    let texts = [
+        // Docker: systemd driver, cgroupfs driver, from inside another cgroup namespace, rootless.
+        ("0::/system.slice/docker-{I}.scope\n", "docker I"),
+        ("0::/docker/{I}\n", "docker I"),
+        ("0::/../../docker/{I}\n", "docker I"),
+        ("0::/docker/{I}/init.scope\n", "docker I"),
+        ("0::/system.slice/docker-{I}.scope (deleted)\n", "docker I"),
+        (
+            "0::/user.slice/user-1001.slice/user@1001.service/user.slice/docker-{I}.scope\n",
+            "docker I of 1001",
+        ),
+        // Version 1: the line that tells may be any.
+        ("12:cpuset:/docker/{I}\n11:memory:/docker/{I}\n1:name=systemd:/docker/{I}\n0::/\n", "docker I"),
+        ("3:memory:/docker/{I}\n1:name=systemd:/system.slice/containerd.service\n", "docker I"),
+        // Docker within Docker: this host knows the outer one.
+        (
+            "0::/docker/{I}/docker/aaaa456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n",
+            "docker I",
+        ),
+        // Podman: root's, rootless, cgroupfs, split; conmon is not the container.
+        ("0::/machine.slice/libpod-{I}.scope/container\n", "podman I"),
+        (
+            "0::/user.slice/user-23001.slice/user@23001.service/user.slice/libpod-{I}.scope/container\n",
+            "podman I of 23001",
+        ),
+        ("0::/libpod_parent/libpod-{I}\n", "podman I"),
+        ("0::/system.slice/train.service/libpod-payload-{I}\n", "podman I"),
+        ("0::/machine.slice/libpod-conmon-{I}.scope\n", "service libpod-conmon-{I}.scope"),
+        // Kubernetes.
+        (
+            "0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1f.slice/cri-containerd-{I}.scope\n",
+            "kubernetes I",
+        ),
+        ("0::/kubepods.slice/kubepods-pod1f.slice/crio-{I}.scope/container\n", "kubernetes I"),
+        ("0::/kubepods/besteffort/pod1f-2e/{I}\n", "kubernetes I"),
+        (
+            "11:memory:/system.slice/containerd.service/kubepods-pod1f.slice:cri-containerd:{I}\n",
+            "kubernetes I",
+        ),
+        ("0::/kubepods.slice/kubepods-pod1f.slice/docker-{I}.scope\n", "docker I"),
+        // Others.
+        ("0::/default/{I}\n", "container I"),
+        ("0::/lxc.payload.trainer/system.slice/ssh.service\n", "lxc trainer"),
+        ("4:devices:/lxc/trainer\n", "lxc trainer"),
+        ("0::/system.slice/nerdctl-{I}.scope\n", "containerd I"),
+        // People.
+        ("0::/user.slice/user-1001.slice/session-3.scope\n", "session 3 of 1001"),
+        ("0::/user.slice/user-1001.slice/session-c2.scope\n", "session c2 of 1001"),
+        (
+            "9:cpu,cpuacct:/user.slice\n1:name=systemd:/user.slice/user-1001.slice/session-3.scope\n",
+            "session 3 of 1001",
+        ),
+        (
+            "0::/user.slice/user-1001.slice/user@1001.service/app.slice/jupyter.service\n",
+            "service jupyter.service of 1001",
+        ),
+        (
+            "0::/user.slice/user-1001.slice/user@1001.service/app.slice/vte-spawn-1f.scope\n",
+            "session vte-spawn-1f of 1001",
+        ),
+        ("0::/user.slice/user-1001.slice/user@1001.service/init.scope\n", "session init of 1001"),
+        ("0::/user.slice/user-1001.slice/user@1001.service\n", "session user of 1001"),
+        ("0::/user.slice/user-1001.slice\n", "session user of 1001"),
+        // Services.
+        ("0::/system.slice/ollama.service\n", "service ollama.service"),
+        ("0::/system.slice/ollama.service/worker\n", "service ollama.service"),
+        ("0::/system.slice/system-getty.slice/getty@tty1.service\n", "service getty@tty1.service"),
+        ("0::/system.slice/slurmstepd.scope/job_7/step_0/user/task_0\n", "service slurmstepd.scope"),
+        ("9:memory:/system.slice/a.service\n1:name=systemd:/system.slice/b.service\n", "service b.service"),
+        // Nothing.
+        ("0::/\n", "unknown"),
+        ("0::/init.scope\n", "unknown"),
+        ("", "unknown"),
+        ("no cgroup text at all", "unknown"),
+        ("0::/user.slice/user-.slice/x\n", "unknown"),
+        ("0::/docker/0123\n", "unknown"),
+    ];
+    for (text, expected) in texts {
+        assert_eq!(told(text), expected.replace("{I}", ID), "{text}");
+    }
+}
+
+#[test]
+fn text_that_is_not_utf8_is_read_as_far_as_it_goes() {
+    let place = Place::parse(b"0::/\xff\xfe/user.slice/user-7.slice/session-1.scope\n");
+    assert_eq!(place.user, Some(Uid(7)));
+}

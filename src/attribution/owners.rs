@@ -1,0 +1,157 @@
+//! The processes on the GPUs: whose they are, what they are and where they came from, as far as /proc tells.
+//! environ, exe and fd of other users cannot be read without root, so nothing depends on them.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use nix::unistd::{getpgid, getsid};
+
+use crate::model::identity::Evidence;
+use crate::model::ids::{Pid, Uid};
+use crate::model::process::Process;
+use crate::sys::boot::Boot;
+
+use super::accounts::Accounts;
+use super::ancestry::Ancestry;
+use super::cgroup::Place;
+use super::identity::evidence;
+use super::model_in_use::model_of;
+use super::proc_dir::{Proc, ProcDir};
+use super::stat::{Stat, State};
+
+/// How far up the model in use is looked for: a worker's own command line may be overwritten.
+const PARENTS_FOR_MODEL: usize = 3;
+
+/// How much to find out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// Enough to judge by. Reads no command lines: that waits for a lock which a process that hangs in the driver
+    /// may hold, and nothing in a transaction may wait.
+    Brief,
+    /// Command lines and the model in use too: for people to look at.
+    Full,
+}
+
+/// What can be known of these processes. Those that are not there, or have ended, are left out; those that are
+/// hidden are in it by their number.
+pub(crate) fn owners(
+    pids: impl IntoIterator<Item = Pid>,
+    accounts: &Accounts,
+    detail: Detail,
+) -> BTreeMap<Pid, Process> {
+    let proc = Proc::here();
+    let ancestry = Ancestry::new(proc);
+    let mut look = Look { proc, accounts, detail, boot: Boot::now(), ancestry, commands: BTreeMap::new() };
+    let pids: std::collections::BTreeSet<Pid> = pids.into_iter().collect();
+    pids.into_iter().filter_map(|pid| Some((pid, look.at(pid)?))).collect()
+}
+
+struct Look<'a> {
+    proc: Proc,
+    accounts: &'a Accounts,
+    detail: Detail,
+    boot: Option<Boot>,
+    ancestry: Ancestry,
+    commands: BTreeMap<Pid, Vec<String>>,
+}
+
+impl Look<'_> {
+    fn at(&mut self, pid: Pid) -> Option<Process> {
+        let Ok(dir) = self.proc.open(pid) else {
+            return self.hidden(Process::unknown(pid));
+        };
+        let Ok(uid) = dir.uid() else {
+            return self.hidden(Process::unknown(pid));
+        };
+        match dir.read("stat") {
+            Ok(text) => match Stat::parse(&text) {
+                Some(stat) if stat.state == State::Ended => None,
+                Some(stat) => Some(self.shown(pid, uid, &dir, &stat)),
+                None => self.hidden(self.of(pid, uid)),
+            },
+            // hidepid=1 shows whose it is and nothing else.
+            Err(refused) if refused.kind() == io::ErrorKind::PermissionDenied => {
+                self.hidden(self.of(pid, uid))
+            }
+            // The process with this directory is gone; hidden or not, another may have its number.
+            Err(_) => self.hidden(Process::unknown(pid)),
+        }
+    }
+
+    /// A process that /proc says nothing more about.
+    fn hidden(&self, known: Process) -> Option<Process> {
+        let number = Some(nix::unistd::Pid::from_raw(known.pid.0));
+        // These two ask for no permission.
+        let session = getsid(number).ok().map(|pid| Pid(pid.as_raw()));
+        let group = getpgid(number).ok().map(|pid| Pid(pid.as_raw()));
+        match evidence(self.proc, known.pid) {
+            Evidence::Gone => None,
+            Evidence::Running { start, .. } => Some(Process { session, group, start, ..known }),
+        }
+    }
+
+    fn of(&self, pid: Pid, uid: Uid) -> Process {
+        Process { uid: Some(uid), account: self.accounts.name_of(uid), ..Process::unknown(pid) }
+    }
+
+    fn shown(&mut self, pid: Pid, uid: Uid, dir: &ProcDir, stat: &Stat) -> Process {
+        let place = dir.read("cgroup").map(|text| Place::parse(&text)).unwrap_or_default();
+        let login_uid = login_uid(dir, &place);
+        let ancestors = self.ancestry.above(stat);
+        let (command, model) = match self.detail {
+            Detail::Brief => (Vec::new(), None),
+            Detail::Full => self.command_and_model(dir, &ancestors),
+        };
+        Process {
+            login_uid,
+            login: login_uid.and_then(|uid| self.accounts.name_of(uid)),
+            name: name(dir),
+            command,
+            started: self.boot.and_then(|boot| boot.moment(stat.start)),
+            start: Some(stat.start),
+            ancestors,
+            session: Some(stat.session),
+            group: Some(stat.group),
+            origin: place.origin,
+            model,
+            ..self.of(pid, uid)
+        }
+    }
+
+    fn command_and_model(&mut self, dir: &ProcDir, ancestors: &[Pid]) -> (Vec<String>, Option<String>) {
+        let command = command(dir);
+        let mut lines = vec![command.clone()];
+        lines.extend(ancestors.iter().take(PARENTS_FOR_MODEL).map(|&parent| self.command_of(parent)));
+        let model = model_of(lines.iter().map(Vec::as_slice));
+        (command, model)
+    }
+
+    fn command_of(&mut self, pid: Pid) -> Vec<String> {
+        let proc = self.proc;
+        let read = || proc.open(pid).map(|dir| command(&dir)).unwrap_or_default();
+        self.commands.entry(pid).or_insert_with(read).clone()
+    }
+}
+
+/// Who logged in: survives su and sudo. Kernels without audit tell by the user slice alone.
+pub(super) fn login_uid(dir: &ProcDir, place: &Place) -> Option<Uid> {
+    let text = dir.read("loginuid").ok();
+    let number = text.and_then(|text| str::from_utf8(&text).ok()?.trim().parse().ok());
+    // All ones: nobody logged in, a service.
+    number.filter(|&uid| uid != u32::MAX).map(Uid).or(place.user)
+}
+
+fn name(dir: &ProcDir) -> String {
+    let name = dir.read("comm").unwrap_or_default();
+    String::from_utf8_lossy(name.strip_suffix(b"\n").unwrap_or(&name)).into_owned()
+}
+
+/// The command line. Programs that write their title over it leave zero bytes at its end.
+fn command(dir: &ProcDir) -> Vec<String> {
+    let text = dir.read("cmdline").unwrap_or_default();
+    let end = text.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    if end == 0 {
+        return Vec::new();
+    }
+    text[..end].split(|&byte| byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+}
