@@ -4,6 +4,7 @@
 pub(crate) mod abstract_name;
 pub(crate) mod boot;
 pub(crate) mod capture;
+pub(crate) mod helper;
 pub(crate) mod pidfd;
 #[cfg(test)]
 pub(crate) mod testing;
