@@ -1,1 +1,10 @@
-//! x
+//! The pool's verbs under named cases and generated histories.
+
+mod claims;
+mod initialising;
+mod line;
+mod properties;
+mod releases;
+mod renewals;
+mod support;
+mod sweeping;
