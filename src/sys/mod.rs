@@ -4,8 +4,16 @@
 pub(crate) mod abstract_name;
 pub(crate) mod boot;
 pub(crate) mod capture;
+pub(crate) mod descriptors;
+pub(crate) mod exec;
 pub(crate) mod helper;
+pub(crate) mod inbox;
+pub(crate) mod inherited;
 pub(crate) mod pidfd;
+pub(crate) mod process;
+pub(crate) mod signal;
+pub(crate) mod terminal;
 #[cfg(test)]
 pub(crate) mod testing;
+pub(crate) mod wait;
 pub(crate) mod winsize;

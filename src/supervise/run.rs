@@ -1,0 +1,220 @@
+//! The loop around a live command: one poll, then the machine is told what happened and its actions are carried out.
+
+use std::collections::BTreeSet;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Instant;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::clock::{Clock, Due};
+use super::leftovers::descendants;
+use super::machine::{Action, Actions, Event, Front, Machine, Sender, Target};
+use super::news::{News, Receiver};
+use super::{Notice, OnLost, Options, Surroundings};
+use crate::model::ids::Pid;
+use crate::sys::inbox::{Inbox, Letter, Source};
+use crate::sys::process::{Stop, group_of, own_pid, stop_own_group};
+use crate::sys::signal::{Recipient, Signal, SignalSet, send};
+use crate::sys::terminal::{Foreground, Terminal};
+use crate::sys::wait::{self, Status, Which};
+
+/// A command that runs, and what its supervisor works with.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) child: Pid,
+    /// The session that the command was started in: ours.
+    pub(super) home: Pid,
+    pub(super) failure: OwnedFd,
+    pub(super) inbox: Inbox,
+    pub(super) terminal: Option<Terminal>,
+    pub(super) machine: Machine,
+    pub(super) options: Options,
+    pub(super) ignored: SignalSet,
+    pub(super) clock: Clock,
+    /// Children of ours that are not the command's.
+    pub(super) foreign: BTreeSet<Pid>,
+}
+
+/// The parts at work.
+pub(super) struct Supervisor<'a> {
+    pub(super) parts: Parts,
+    pub(super) news: &'a Receiver,
+    pub(super) around: &'a mut dyn Surroundings,
+}
+
+impl Supervisor<'_> {
+    /// Supervises until the command has ended. Its zombie is left: it keeps the number of its group from being used
+    /// again. The second answer is what our own group is owed (see [`Machine::owes_own_group`]).
+    pub(super) fn until_ended(&mut self) -> (Status, Option<Signal>) {
+        loop {
+            if let Some(status) = self.look_at_children() {
+                let owed = self.parts.machine.owes_own_group(status);
+                self.tell(Event::Ended(status));
+                return (status, owed);
+            }
+            self.wait([], self.parts.clock.next());
+            while let Some(letter) = self.parts.inbox.next() {
+                if let Some(sender) = self.parts.sender_of(letter) {
+                    self.tell(Event::Asked(letter.signal, sender, self.parts.front()));
+                }
+            }
+            for news in self.news.drain() {
+                if self.report(news) == Lease::Lost {
+                    self.tell(Event::LeaseLost);
+                }
+            }
+            while let Some(due) = self.parts.clock.due() {
+                self.tell(match due {
+                    Due::TimeIsUp => Event::TimeIsUp,
+                    Due::TimerOver => Event::TimerOver,
+                });
+            }
+        }
+    }
+
+    /// Passes on that the command stopped, buries orphans that came to us, and sees whether the command has ended.
+    fn look_at_children(&mut self) -> Option<Status> {
+        while let Some(by) = wait::stopped(self.parts.child) {
+            self.tell(Event::Stopped(by, self.parts.front()));
+        }
+        while let Some((pid, status)) = wait::ended(Which::Any) {
+            if pid == self.parts.child {
+                return Some(status);
+            }
+            wait::reap(pid);
+        }
+        None
+    }
+
+    /// Sleeps until a signal, news, one of `more` or the moment. An error or a hangup of a descriptor counts too.
+    pub(super) fn wait<'fd>(&self, more: impl IntoIterator<Item = BorrowedFd<'fd>>, until: Option<Instant>) {
+        let own = [self.parts.inbox.as_fd(), self.news.as_fd()];
+        let mut fds: Vec<PollFd<'_>> =
+            more.into_iter().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        fds.extend(own.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+        let timeout = until.map_or(PollTimeout::NONE, |at| {
+            let left = at.saturating_duration_since(Instant::now());
+            // Rounded up, or the last millisecond would be a busy one; what is too long is waited for in parts.
+            let millis = left.as_nanos().div_ceil(1_000_000);
+            i32::try_from(millis).ok().and_then(|ms| ms.try_into().ok()).unwrap_or(PollTimeout::MAX)
+        });
+        // Interrupted (by a stop) or not: whoever called looks at everything.
+        let _: Result<_, Errno> = poll(&mut fds, timeout);
+    }
+
+    pub(super) fn report(&mut self, news: News) -> Lease {
+        match news {
+            News::Lost(why) => {
+                self.around.say(Notice::LeaseLost { why, then: self.parts.options.on_lost });
+                Lease::Lost
+            }
+            News::Warning(text) => {
+                self.around.say(Notice::Warning(text));
+                Lease::Kept
+            }
+        }
+    }
+
+    /// Stops our own group along with the command. The clock stands still meanwhile.
+    pub(super) fn stop(&mut self, by: Signal) -> Stop {
+        self.parts.clock.paused(|| stop_own_group(by))
+    }
+
+    fn tell(&mut self, event: Event) {
+        let actions = self.parts.machine.on(event);
+        self.perform(actions);
+    }
+
+    fn perform(&mut self, actions: Actions) {
+        for action in actions {
+            match action {
+                Action::StopSelf(by) => {
+                    if self.stop(by) == Stop::Discarded {
+                        self.tell(Event::NotStopped(self.parts.front()));
+                    }
+                }
+                Action::Renew => self.around.resumed(),
+                Action::SayTimeIsUp => self.around.say(Notice::TimeIsUp),
+                other => self.parts.perform(other),
+            }
+        }
+    }
+}
+
+/// What news mean for the lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lease {
+    Kept,
+    Lost,
+}
+
+impl Parts {
+    /// Before the gate opens.
+    pub(super) fn start(&mut self) {
+        for action in self.machine.start(self.front()) {
+            self.perform(action);
+        }
+    }
+
+    /// The actions that concern the command only. That it is gone, or not ours to signal (it became root), is no
+    /// failure of ours.
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Send(target, signal) => self.send(target, signal),
+            Action::GiveTerminal => drop(self.terminal.as_ref().map(|terminal| terminal.give(self.child))),
+            Action::TakeTerminal => drop(self.terminal.as_ref().map(Terminal::take)),
+            Action::StartTimer(span) => self.clock.start_timer(span),
+            Action::KillTree => self.kill_tree(),
+            Action::StopSelf(_) | Action::Renew | Action::SayTimeIsUp => {}
+        }
+    }
+
+    fn send(&self, target: Target, signal: Signal) {
+        let child = self.child.0;
+        if target != Target::Child {
+            let _ = send(Recipient::Group(child), signal);
+        }
+        let alone = target == Target::GroupAndChild && group_of(self.child) != Some(self.child);
+        if target == Target::Child || alone {
+            let _ = send(Recipient::Process(child), signal);
+        }
+    }
+
+    /// The command, its group and whoever else descends from it. What is forked meanwhile is found once it has ended.
+    fn kill_tree(&self) {
+        self.send(Target::GroupAndChild, Signal::KILL);
+        for task in descendants(own_pid(), &self.foreign) {
+            let _ = task.send(Signal::KILL);
+        }
+    }
+
+    pub(super) fn front(&self) -> Front {
+        match self.terminal.as_ref().map(Terminal::foreground) {
+            None | Some(Foreground::Nobody) => Front::NoTerminal,
+            Some(Foreground::Ours) => Front::Ours,
+            Some(Foreground::Other(group)) if group == self.child => Front::Command,
+            Some(Foreground::Other(_)) => Front::Elsewhere,
+        }
+    }
+
+    /// `None` for what is no message to us: the state of a child is looked at anyway, and a broken pipe of our own
+    /// shows as an error where we wrote.
+    pub(super) fn sender_of(&self, letter: Letter) -> Option<Sender> {
+        match letter.source {
+            _ if letter.signal == Signal::CHLD => None,
+            Source::Kernel => Some(Sender::Kernel),
+            Source::Process(pid) if pid == own_pid().0 => None,
+            Source::Process(0) => Some(Sender::Other),
+            Source::Process(pid) => {
+                let pid = Pid(pid);
+                let commands = pid == self.child || group_of(pid) == Some(self.child);
+                Some(if commands { Sender::Command } else { Sender::Other })
+            }
+        }
+    }
+
+    pub(super) fn ends_when_lost(&self) -> bool {
+        self.options.on_lost == OnLost::Terminate
+    }
+}
