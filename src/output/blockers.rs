@@ -73,7 +73,7 @@ fn reason(group: &[&Blocker], ages: Ages) -> String {
         Why::Used { by } => format!("in use without reservation{}", users(by)),
         Why::Draining => "still giving memory back".to_owned(),
         Why::SetAside { for_holder } => {
-            format!("set aside for {}, ahead in line", people::holder(for_holder))
+            format!("set aside for {} (ahead in line)", people::holder(for_holder))
         }
         Why::Unknown(why) => format!("unknown ({})", clip(&why.to_string(), 120)),
         Why::Seat { uid: Some(uid) } => format!("held by uid {uid} without a record"),
@@ -131,4 +131,4 @@ fn users_with_processes(users: &[User]) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

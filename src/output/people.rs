@@ -38,7 +38,8 @@ fn with_more(name: String, more: &[String]) -> String {
     if more.is_empty() { name } else { format!("{name} ({})", more.join(", ")) }
 }
 
-/// Whose a process is, as far as that can be told: an account, `uid 23001`, `container 1a2b3c4d5e6f (name)`.
+/// Whose a process is, as far as that can be told: an account, `uid 23001`, `alice (root)` under sudo, `container
+/// 1a2b3c4d5e6f` or by its name.
 pub(crate) fn owner(process: &Process) -> Option<String> {
     owner_as(process, shown)
 }
@@ -48,8 +49,7 @@ fn owner_as(process: &Process, fit: Fit) -> Option<String> {
         Origin::Container { host_uid: Some(host), .. } => Some(account_of(process, *host, fit)),
         // Root in a container says nothing about the person; the container at least can be found.
         Origin::Container { id, name, .. } if is_nobody_in_particular(process.uid) => {
-            let name = name.as_ref().map(|name| fit(name));
-            Some(with_more(format!("container {}", container_id(id)), &name.into_iter().collect::<Vec<_>>()))
+            Some(format!("container {}", name.as_ref().map_or_else(|| container_id(id), |name| fit(name))))
         }
         _ => process.uid.map(|uid| with_login(process, uid, fit)),
     }
@@ -66,15 +66,20 @@ fn account_of(process: &Process, uid: Uid, fit: Fit) -> String {
     }
 }
 
+/// sudo: the login tells who answers for it.
 fn with_login(process: &Process, uid: Uid, fit: Fit) -> String {
-    let login = process.login.as_ref().filter(|_| process.login_uid != Some(uid));
-    let login = login.map(|login| format!("login {}", fit(login)));
-    with_more(account_of(process, uid, fit), &login.into_iter().collect::<Vec<_>>())
+    let account = account_of(process, uid, fit);
+    match &process.login {
+        Some(login) if uid == Uid::ROOT && process.login_uid != Some(uid) => {
+            format!("{} ({account})", fit(login))
+        }
+        _ => account,
+    }
 }
 
 /// As the container engines abbreviate.
 fn container_id(id: &str) -> String {
-    clip(id.get(..12).unwrap_or(id), 12)
+    clip(&id.chars().take(12).collect::<String>(), 12)
 }
 
 /// `by user bob`, `by users alice and bob`, `by users alice, bob and carol`, `by container 1a2b3c4d5e6f`, `by an

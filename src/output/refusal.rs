@@ -21,7 +21,7 @@ fn message(refusal: &Refusal, now: Timestamp) -> String {
     match refusal {
         Refusal::Busy { demand, available, blocked_by } => busy(demand, available, blocked_by, now),
         Refusal::GaveUp { available, blocked_by } => {
-            with_reasons(&format!("not free in time: available {}", available.len()), blocked_by, now)
+            with_reasons(&format!("not free in time, available {}", available.len()), blocked_by, now)
         }
         Refusal::TooMany { requested, pool } => {
             format!("requested {} of a pool of {pool}", count_of(u64::from(*requested)))

@@ -1,1 +1,45 @@
+//! Names.
 
+use super::*;
+use crate::model::ids::Pid;
+use crate::output::status::scene::{holder as somebody, process as on_gpu};
+
+#[test]
+fn under_sudo_the_login_answers() {
+    let mut process =
+        Process { uid: Some(Uid::ROOT), account: Some("root".into()), ..Process::unknown(Pid(1)) };
+    assert_eq!(owner(&process).as_deref(), Some("root"));
+    process.login = Some("alice".into());
+    process.login_uid = Some(Uid(1000));
+    assert_eq!(owner(&process).as_deref(), Some("alice (root)"));
+    process.uid = Some(Uid(1002));
+    process.account = Some("bob".into());
+    assert_eq!(owner(&process).as_deref(), Some("bob"), "what logged in matters for root alone");
+}
+
+#[test]
+fn a_process_of_which_nothing_is_known_has_no_owner() {
+    assert_eq!(owner(&Process::unknown(Pid(1))), None);
+}
+
+#[test]
+fn the_uid_of_a_person_in_a_container_counts_more_than_the_container() {
+    let mut judged = on_gpu(1, "bob", "python3");
+    judged.process.origin =
+        Origin::Container { engine: "docker".into(), id: "ab".into(), name: None, host_uid: None };
+    assert_eq!(owner(&judged.process).as_deref(), Some("bob"));
+    judged.process.uid = Some(Uid::OVERFLOW);
+    assert_eq!(owner(&judged.process).as_deref(), Some("container ab"));
+}
+
+#[test]
+fn a_container_id_that_is_no_ascii_is_cut_without_a_panic() {
+    assert_eq!(container_id(&"é".repeat(20)), "é".repeat(12));
+}
+
+#[test]
+fn exact_names_are_not_cut() {
+    let long = Holder { label: Some("x".repeat(500)), ..somebody("alice") };
+    assert_eq!(exact_holder(&long).len(), 508);
+    assert_eq!(holder(&long).chars().count(), "alice ()".len() + NAME);
+}

@@ -137,9 +137,7 @@ fn where_a_process_came_from_stands_in_its_parentheses() {
     let root = Some(Uid::ROOT);
     assert_eq!(
         unreserved(docker("1a2b3c4d5e6f7081", Some("web"), None), root, Role::Unreserved),
-        format!(
-            "{start} container 1a2b3c4d5e6f (web) - 2000MB used by PID 9 (python3, container 1a2b3c4d5e6f web)"
-        )
+        format!("{start} container web - 2000MB used by PID 9 (python3, container 1a2b3c4d5e6f web)")
     );
     assert_eq!(
         unreserved(docker("1a2b3c4d5e6f7081", None, Some(Uid(1007))), root, Role::Unreserved),
