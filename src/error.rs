@@ -5,7 +5,9 @@ use crate::config::ConfigError;
 use crate::exit::Exit;
 use crate::gpu::GpuError;
 use crate::model::verb::Refusal;
+use crate::output::OutputError;
 use crate::store::StoreError;
+use crate::supervise::SpawnError;
 
 /// Whatever keeps a verb from its end. The status of a command that ran is never one of these.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +20,12 @@ pub(crate) enum Error {
     Store(#[from] StoreError),
     #[error(transparent)]
     Gpu(#[from] GpuError),
+    #[error(transparent)]
+    Choice(#[from] crate::store::Refusal),
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+    #[error(transparent)]
+    Output(#[from] OutputError),
     #[error("{message}")]
     Refused { refusal: Box<Refusal>, message: String, hint: Option<String> },
     #[error("{name}: {why}")]
@@ -61,7 +69,12 @@ impl Error {
             Self::Store(error) => error.hint(),
             Self::Gpu(error) => error.hint(),
             Self::Refused { hint, .. } | Self::Failed { hint, .. } => hint.clone(),
-            Self::NotFound { .. } | Self::NotExecutable { .. } | Self::System { .. } => None,
+            Self::Choice(_)
+            | Self::Spawn(_)
+            | Self::Output(_)
+            | Self::NotFound { .. }
+            | Self::NotExecutable { .. }
+            | Self::System { .. } => None,
         }
     }
 
@@ -69,6 +82,7 @@ impl Error {
     pub(crate) fn exit(&self, family: Family, busy: Exit) -> Exit {
         match (self, family) {
             (Self::Usage(_), _) => Exit::Usage,
+            (Self::Config(error), _) if error.is_usage() => Exit::Usage,
             (Self::Refused { refusal, .. }, _) if is_bad_list(refusal) => Exit::Usage,
             (Self::Refused { refusal, .. }, _) if is_busy(refusal) => busy,
             (Self::NotFound { .. }, Family::Run) => Exit::NotFound,

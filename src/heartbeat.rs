@@ -267,7 +267,7 @@ enum Ready {
 
 fn wait_for(wake: BorrowedFd<'_>, store: Option<BorrowedFd<'_>>, timeout: PollTimeout) -> Ready {
     let mut fds = vec![PollFd::new(wake, PollFlags::POLLIN)];
-    fds.extend(store.map(|fd| PollFd::new(fd, PollFlags::POLLIN | PollFlags::POLLRDHUP)));
+    fds.extend(store.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
     match poll(&mut fds, timeout) {
         Ok(ready) if ready > 0 => {
             let is_ready = |fd: &PollFd<'_>| fd.any().unwrap_or(true);

@@ -21,5 +21,5 @@ mod sys;
 
 /// Runs the program as the command line says.
 pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    commands::main()
 }

@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use crate::cli::AdminArgs;
+use crate::config::Config;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::model::device::Provider;
@@ -9,30 +10,41 @@ use crate::model::gpu_list;
 use crate::model::ids::GpuIndex;
 use crate::model::pool::Pool;
 use crate::model::reservation::Ending;
-use crate::model::strategy::Strategy;
 use crate::model::verb::{Change, Outcome, PoolSize, Verb};
+use crate::output::Line;
 
 /// Carries out what was asked, in this order: release, reset, pool, strategy. Without anything asked, says what the
 /// pool is.
-pub(crate) fn admin(ctx: &mut Context, args: &AdminArgs, provider: Provider) -> Result<Exit, Error> {
+pub(crate) fn admin(ctx: &mut Context<'_>, args: &AdminArgs, config: &Config) -> Result<Exit, Error> {
     if let Some(id) = &args.release {
         let how = Ending::Revoked { by: ctx.actor.uid };
-        carry_out(ctx, &Verb::Release { id: id.clone(), how }, format!("Released reservation {id}"))?;
+        carry_out(ctx, &Verb::Release { id: id.clone(), how }, &format!("Released reservation {id}"))?;
     }
     if let Some(gpu) = args.reset {
-        carry_out(ctx, &Verb::Reset { gpu }, format!("Reset the record of GPU {gpu}"))?;
+        carry_out(ctx, &Verb::Reset { gpu }, &format!("Reset the record of GPU {gpu}"))?;
     }
     if let Some(size) = size(args) {
-        initialise(ctx, args, provider, size)?;
+        let change = if args.force { Change::Allow } else { Change::Refuse };
+        initialise(ctx, provider(ctx, args, config)?, size, change)?;
     }
     if let Some(strategy) = args.strategy {
-        carry_out(ctx, &Verb::Choose(strategy), format!("GPUs are handed out by {}", strategy.as_str()))?;
+        let done = format!("GPUs are handed out by {}", strategy.as_str());
+        carry_out(ctx, &Verb::Choose(strategy), &done)?;
     }
     if asks_nothing(args) {
         let pool = ctx.snapshot()?.pool;
-        ctx.out.answer(&description(&pool))?;
+        ctx.out.print(&[Line::from(description(&pool))])?;
     }
     Ok(Exit::Done)
+}
+
+/// The one that was typed, or else the pool's own, or else the configured one.
+fn provider(ctx: &mut Context<'_>, args: &AdminArgs, config: &Config) -> Result<Provider, Error> {
+    if let Some(provider) = args.provider {
+        return Ok(provider);
+    }
+    let configured = config.provider().map_or(Provider::Nvidia, |set| set.value);
+    Ok(ctx.snapshot()?.pool.provider.unwrap_or(configured))
 }
 
 fn size(args: &AdminArgs) -> Option<PoolSize> {
@@ -44,23 +56,29 @@ fn size(args: &AdminArgs) -> Option<PoolSize> {
     }
 }
 
-fn initialise(ctx: &mut Context, args: &AdminArgs, provider: Provider, size: PoolSize) -> Result<(), Error> {
-    let change = if args.force { Change::Allow } else { Change::Refuse };
+fn initialise(ctx: &mut Context<'_>, provider: Provider, size: PoolSize, change: Change) -> Result<(), Error> {
     let verb = Verb::Initialise { provider, size, change };
     let applied = match provider {
-        Provider::Nvidia => ctx.apply_on_scan_by(provider, &verb)?,
+        Provider::Nvidia => ctx.apply_on_scan_of(provider, &verb)?,
         Provider::Fake => ctx.apply(&verb)?,
     };
     match applied.outcome {
-        Outcome::Done => Ok(ctx.out.answer(&description(&applied.pool))?),
-        outcome => Err(ctx.refused(outcome)),
+        Outcome::Done => {
+            ctx.out.print(&[Line::from(description(&applied.pool))])?;
+            Ok(())
+        }
+        _ => Err(ctx.refused(applied)),
     }
 }
 
-fn carry_out(ctx: &mut Context, verb: &Verb, done: String) -> Result<(), Error> {
-    match ctx.apply(verb)?.outcome {
-        Outcome::Done | Outcome::Changed(_) => Ok(ctx.out.answer(&done)?),
-        outcome => Err(ctx.refused(outcome)),
+fn carry_out(ctx: &mut Context<'_>, verb: &Verb, done: &str) -> Result<(), Error> {
+    let applied = ctx.apply(verb)?;
+    match applied.outcome {
+        Outcome::Done | Outcome::Changed(_) => {
+            ctx.out.print(&[Line::from(crate::output::escape(done))])?;
+            Ok(())
+        }
+        _ => Err(ctx.refused(applied)),
     }
 }
 
@@ -82,6 +100,5 @@ fn description(pool: &Pool) -> String {
         Provider::Nvidia => "",
         Provider::Fake => " simulated",
     };
-    let strategy: Strategy = pool.strategy;
-    format!("The pool has {}{kind} GPU(s): {}, handed out by {}", gpus.len(), gpu_list::bracketed(&gpus), strategy.as_str())
+    format!("The pool has {}{kind} GPU(s): {}, handed out by {}", gpus.len(), gpu_list::bracketed(&gpus), pool.strategy.as_str())
 }

@@ -16,8 +16,10 @@ use crate::model::ids::Timestamp;
 use crate::model::request::{OnBusy, Request};
 use crate::model::reservation::Reservation;
 use crate::model::verb::{Outcome, Standing, Verb};
-use crate::seat::TakenSeat;
+use crate::output::{Out, WaitDisplay};
+use crate::seat::{self, TakenSeat};
 use crate::store::{Applied, StoreError};
+use crate::sys::pidfd;
 
 /// What was granted.
 #[derive(Debug)]
@@ -96,11 +98,19 @@ struct Line {
     enqueued: Option<Timestamp>,
     in_vain: u32,
     last: Option<Standing>,
+    /// Whether the user knows that the store is away.
+    away: Away,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Away {
+    No,
+    Told,
 }
 
 impl Line {
     const fn new() -> Self {
-        Self { enqueued: None, in_vain: 0, last: None }
+        Self { enqueued: None, in_vain: 0, last: None, away: Away::No }
     }
 
     const fn stood(&self) -> bool {
@@ -122,11 +132,19 @@ impl Line {
         let unchanged = self.last.as_ref().is_some_and(|last| vigil::is_like(last, standing));
         self.in_vain = if unchanged { self.in_vain.saturating_add(1) } else { 0 };
         self.enqueued = Some(standing.enqueued);
+        self.away = Away::No;
         self.last = Some(standing.clone());
         let deadline = Instant::now() + vigil::next_look(standing, applied.now, self.in_vain, jitter());
         let causes = vigil::causes(standing, &applied.pool);
         let watched: Vec<OwnedFd> = causes.iter().filter_map(watch).collect();
         listen(&watched, bell, signals, deadline)
+    }
+
+    fn tell_once(&mut self, out: &Out, error: &StoreError) {
+        if self.away == Away::No {
+            out.warn(&format!("{error}; the place in line is kept"), None);
+        }
+        self.away = Away::Told;
     }
 
     /// Waits a moment for a store that does not answer.
@@ -141,16 +159,12 @@ const STORE_RETRY: Duration = Duration::from_millis(200);
 /// A descriptor that becomes readable when the cause is gone; none if it is gone already or cannot be watched.
 fn watch(cause: &Cause) -> Option<OwnedFd> {
     match cause {
-        Cause::Process(process) => crate::attribution::watch(process),
-        Cause::Pid(pid) => crate::sys::pidfd::open(*pid).ok(),
-        Cause::Seat(uuid) => crate::seat::watch(uuid),
+        // Whoever has the number by now may end when he likes: that would only make us look once more.
+        Cause::Process(process) => pidfd::open(process.pid).ok(),
+        Cause::Pid(pid) => pidfd::open(*pid).ok(),
+        Cause::Seat(uuid) => seat::watch(uuid),
     }
-    .filter(|fd| !is_readable(fd))
-}
-
-fn is_readable(fd: &OwnedFd) -> bool {
-    let mut fds = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
-    poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+    .filter(|fd| !pidfd::has_ended(fd))
 }
 
 /// Sleeps until the bell rings, a watched process ends, a signal comes, or the time is up.

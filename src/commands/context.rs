@@ -52,6 +52,12 @@ impl Context<'_> {
         self.commit(verb, Scanned::Yes)
     }
 
+    /// As [`Self::apply_on_scan`], on the GPUs of this provider instead of the pool's.
+    pub(crate) fn apply_on_scan_of(&mut self, provider: Provider, verb: &Verb) -> Result<Applied, Error> {
+        self.eyes.scan(&Pool { provider: Some(provider), ..Pool::default() }, Freshness::Now)?;
+        self.commit(verb, Scanned::Yes).map(|(applied, _)| applied)
+    }
+
     fn commit(&mut self, verb: &Verb, scanned: Scanned) -> Result<(Applied, Vec<TakenSeat>), Error> {
         let mut observer = Observer::new(&self.eyes);
         let applied = self.store.apply(&self.actor, verb, &mut observer)?;

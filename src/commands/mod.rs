@@ -6,6 +6,7 @@ mod context;
 mod environment;
 mod eyes;
 mod keeping;
+mod nested;
 mod nesting;
 mod open;
 mod program;
@@ -19,54 +20,134 @@ mod status;
 mod vigil;
 mod witness;
 
-use crate::cli::{self, Cli, Globals, Parsed, Verb};
-use crate::config::{self, Colour, Config, ReserveOptions, RunOptions, Sources};
+use std::process::ExitCode;
+
+use crate::cli::{self, Cli, Parsed, RunArgs, Verb};
+use crate::config::{self, Colour, Config, Sources};
 use crate::error::{Error, Family};
 use crate::exit::{BUSY, Exit};
-use crate::output::{Delivery, LogWriter, Out, Talk, Wish};
+use crate::output::{Out, Talk, Wish};
 use crate::sys::process::die_of_signal;
 use crate::sys::signal::Signal;
+use nesting::Count;
+use open::{Needs, open};
+use run::{Ran, Run};
 
-/// Does what the command line says, and tells how to end. Does not return where that is by a signal.
-pub(crate) fn main() -> Exit {
-    let exit = match cli::parse(std::env::args_os()) {
-        Ok(Parsed::Show(text)) => show(&text),
+/// Does what the command line says. Does not return where the end is by a signal.
+pub(crate) fn main() -> ExitCode {
+    match cli::parse(std::env::args_os()) {
+        Ok(Parsed::Show(text)) => end(show(&text)),
         Ok(Parsed::Do(cli)) => obey(&cli),
-        Err(error) => {
-            fail(&Out::new(Wish::Auto, Talk::Normal), &error.into(), Family::Verb, Exit::Busy(BUSY))
-        }
-    };
-    if let Some(signal) = exit.signal() {
-        die_of_signal(Signal(signal));
+        Err(error) => end(failed(&plain_out(), &error.into(), Family::Verb, Exit::Busy(BUSY))),
     }
-    exit
+}
+
+fn end(exit: Exit) -> ExitCode {
+    match exit.signal() {
+        Some(signal) => die_of_signal(Signal(signal)),
+        None => exit.into(),
+    }
+}
+
+fn plain_out() -> Out {
+    Out::new(Wish::Auto, Talk::Normal)
 }
 
 fn show(text: &str) -> Exit {
-    let out = Out::new(Wish::Auto, Talk::Normal);
+    let out = plain_out();
     match out.print_styled(text) {
         Ok(_) => Exit::Done,
-        Err(error) => fail(&out, &error.into(), Family::Verb, Exit::Busy(BUSY)),
+        Err(error) => failed(&out, &error.into(), Family::Verb, Exit::Busy(BUSY)),
     }
 }
 
-fn obey(cli: &Cli) -> Exit {
-    trace(cli.globals.verbose);
+fn obey(cli: &Cli) -> ExitCode {
+    crate::output::trace(cli.globals.verbose);
+    let family = family(&cli.verb);
     let sources = Sources::of_process(cli.globals.config.as_deref());
-    match Config::load(&sources, &cli.globals) {
-        Ok(config) => dispatch(cli, &config),
-        Err(error) => {
-            fail(&Out::new(Wish::Auto, Talk::Normal), &error.into(), family(&cli.verb), Exit::Busy(BUSY))
+    let config = match Config::load(&sources, &cli.globals) {
+        Ok(config) => config,
+        Err(error) => return end(failed(&plain_out(), &error.into(), family, Exit::Busy(BUSY))),
+    };
+    match &cli.verb {
+        Verb::Run(args) => run(&config, args),
+        verb => {
+            let (out, mut busy) = (Out::new(wish(verb, &config), Talk::Normal), Exit::Busy(BUSY));
+            let result = carry_out(verb, &config, &out, &mut busy);
+            end(result.unwrap_or_else(|error| failed(&out, &error, family, busy)))
         }
     }
 }
 
-fn dispatch(cli: &Cli, config: &Config) -> Exit {
-    let (wish, talk) = manner(cli, config);
-    let out = Out::new(wish, talk);
-    let mut busy = Exit::Busy(BUSY);
-    match carry_out(cli, config, &out, &mut busy) {
-        Ok(exit) => exit,
-        Err(error) => fail(&out, &error, family(&cli.verb), busy),
+fn run(config: &Config, args: &RunArgs) -> ExitCode {
+    let options = match config.run(args) {
+        Ok(options) => options,
+        Err(error) => return end(failed(&plain_out(), &error.into(), Family::Run, Exit::Busy(BUSY))),
+    };
+    let talk = match options.talk {
+        config::Talk::Usual => Talk::Normal,
+        config::Talk::ErrorsOnly => Talk::Quiet,
+    };
+    let out = Out::new(Wish::Auto, talk);
+    let count = if args.gpus.gpus.is_some() { Count::Typed } else { Count::Default };
+    let what = Run { command: &args.command, options: &options, count, cuda_ids: config.cuda_ids() };
+    let ran = open(config, &out, options.label.clone(), Needs::OwnRight).and_then(|ctx| run::run(ctx, &what));
+    match ran {
+        Ok(Ran::Like(settled)) => settled.exit(),
+        Ok(Ran::Early(exit)) => end(exit),
+        Err(error) => end(failed(&out, &error, Family::Run, Exit::Busy(options.busy_status))),
+    }
+}
+
+/// Every verb but `run`. `busy` is set to what the caller wants to see when GPUs are not free in time.
+fn carry_out(verb: &Verb, config: &Config, out: &Out, busy: &mut Exit) -> Result<Exit, Error> {
+    let open_as = |label: Option<String>, needs| open(config, out, label, needs);
+    match verb {
+        Verb::Reserve(args) => {
+            let options = config.reserve(args)?;
+            *busy = Exit::Busy(options.busy_status);
+            let mut ctx = open_as(options.label.clone(), Needs::OwnRight)?;
+            reserve::reserve(&mut ctx, &options, config.cuda_ids())
+        }
+        Verb::Release(args) => {
+            let options = config.release(args);
+            release::release(&mut open_as(options.label.clone(), Needs::FullRight)?, &options)
+        }
+        Verb::Extend(args) => {
+            let options = config.extend(args)?;
+            release::extend(&mut open_as(options.label.clone(), Needs::OwnRight)?, &options)
+        }
+        Verb::Status(args) => {
+            status::status(&mut open_as(None, Needs::OwnRight)?, &config.status(args))
+        }
+        Verb::Queue(args) => queue::queue(&mut open_as(None, Needs::OwnRight)?, config.queue(args)),
+        Verb::Report(args) => report::report(&mut open_as(None, Needs::OwnRight)?, &config.report(args)),
+        Verb::Admin(args) => admin::admin(&mut open_as(None, Needs::FullRight)?, args, config),
+        Verb::Completions { shell } => {
+            let script = cli::completions(*shell);
+            out.print_text(&String::from_utf8_lossy(&script))?;
+            Ok(Exit::Done)
+        }
+        Verb::Run(_) | Verb::Shim(_) | Verb::Doctor | Verb::Man(_) | Verb::Web { .. } => Ok(Exit::Failed),
+    }
+}
+
+/// Tells on stderr what failed, and what to do next.
+fn failed(out: &Out, error: &Error, family: Family, busy: Exit) -> Exit {
+    out.error(&error.to_string(), error.hint().as_deref());
+    error.exit(family, busy)
+}
+
+const fn family(verb: &Verb) -> Family {
+    match verb {
+        Verb::Run(_) => Family::Run,
+        _ => Family::Verb,
+    }
+}
+
+fn wish(verb: &Verb, config: &Config) -> Wish {
+    match verb {
+        Verb::Status(args) if config.status(args).colour == Colour::Never => Wish::Never,
+        _ => Wish::Auto,
     }
 }

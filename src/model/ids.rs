@@ -118,6 +118,12 @@ impl Timestamp {
         u64::try_from(self.0.saturating_sub(earlier.0)).map_or(Duration::ZERO, Duration::from_nanos)
     }
 
+    /// The moment `span` earlier; the beginning of time if it lies before.
+    pub(crate) fn before(self, span: Duration) -> Self {
+        let nanos = i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_sub(nanos))
+    }
+
     /// The moment `span` later; the end of time if it lies beyond.
     pub(crate) fn after(self, span: Duration) -> Self {
         let nanos = i64::try_from(span.as_nanos()).unwrap_or(i64::MAX);
