@@ -25,7 +25,8 @@ pub(crate) fn admin(ctx: &mut Context<'_>, args: &AdminArgs, config: &Config) ->
     }
     if let Some(size) = size(args) {
         let change = if args.force { Change::Allow } else { Change::Refuse };
-        initialise(ctx, provider(ctx, args, config)?, size, change)?;
+        let provider = provider(ctx, args, config)?;
+        initialise(ctx, provider, size, change)?;
     }
     if let Some(strategy) = args.strategy {
         let done = format!("GPUs are handed out by {}", strategy.as_str());
@@ -75,7 +76,7 @@ fn carry_out(ctx: &mut Context<'_>, verb: &Verb, done: &str) -> Result<(), Error
     let applied = ctx.apply(verb)?;
     match applied.outcome {
         Outcome::Done | Outcome::Changed(_) => {
-            ctx.out.print(&[Line::from(crate::output::escape(done))])?;
+            ctx.out.print(&[Line::from(crate::output::escape(done).into_owned())])?;
             Ok(())
         }
         _ => Err(ctx.refused(applied)),

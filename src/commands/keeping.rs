@@ -52,21 +52,21 @@ pub(crate) fn news(news: heartbeat::News) -> News {
 }
 
 /// What the supervisor of a command asks and says.
-pub(crate) struct Around<'a> {
+pub(crate) struct Around<'a, 'k> {
     out: &'a Out,
     eyes: Eyes,
     pool: Pool,
     gpus: Vec<GpuIndex>,
     /// Absent where a run has no lease of its own to renew.
-    pub(crate) keeper: Option<&'a Keeper>,
+    pub(crate) keeper: Option<&'k Keeper>,
 }
 
-impl<'a> Around<'a> {
+impl<'a> Around<'a, '_> {
     pub(crate) const fn new(out: &'a Out, eyes: Eyes, pool: Pool, gpus: Vec<GpuIndex>) -> Self {
         Self { out, eyes, pool, gpus, keeper: None }
     }
 
-    pub(crate) const fn out(&self) -> &'a Out {
+    pub(crate) fn into_out(self) -> &'a Out {
         self.out
     }
 
@@ -76,7 +76,7 @@ impl<'a> Around<'a> {
     }
 }
 
-impl Surroundings for Around<'_> {
+impl Surroundings for Around<'_, '_> {
     fn uses_reserved_gpu(&mut self, pids: &[Pid]) -> BTreeSet<Pid> {
         // A driver that does not answer proves nothing; its GPU is granted to nobody until it does.
         if let Err(error) = self.eyes.scan(&self.pool, Freshness::Now) {

@@ -105,7 +105,7 @@ fn hold(mut ctx: Context<'_>, run: &Run<'_>, program: Program, grant: Grant) -> 
     let settled = child.go().until_settled(&news, &mut around);
 
     drop(seats);
-    let out = around.out();
+    let out = around.into_out();
     if let Err(error) = keeper.release(Ending::Exited { status: settled.outcome.shell_status() }) {
         out.warn(&format!("the release is not recorded: {error}"), Some("whoever looks next finds the run ended"));
     }

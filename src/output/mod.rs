@@ -14,6 +14,7 @@ mod refusal;
 mod report;
 mod status;
 mod stream;
+mod trace;
 mod wait;
 
 pub(crate) use answers::{
@@ -21,10 +22,12 @@ pub(crate) use answers::{
 };
 pub(crate) use escape::{clip, escape, escape_bytes, width};
 pub(crate) use line::{Colour, Line, Tone};
+pub(crate) use people::holder;
 pub(crate) use out::{LogWriter, Out, OutputError, Talk};
 pub(crate) use queue::{QueueJson, QueueView, queue, queue_json};
 pub(crate) use refusal::refusal;
 pub(crate) use report::{ReportUser, ReportView, report};
 pub(crate) use status::{GpuJson, GpuView, StatusView, json as status_json, lines, summary, table};
 pub(crate) use stream::{Delivery, Wish};
+pub(crate) use trace::trace;
 pub(crate) use wait::WaitDisplay;

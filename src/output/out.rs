@@ -74,6 +74,17 @@ impl Out {
         self.stdout.write(text.as_bytes()).map_err(OutputError::Write)
     }
 
+    /// Writes a text of ours with ANSI styles (help) to stdout, without them where colour is not wanted.
+    ///
+    /// # Errors
+    /// As [`Self::print`].
+    pub(crate) fn print_styled(&self, text: &str) -> Result<Delivery, OutputError> {
+        match self.stdout.colour {
+            Colour::Always => self.print_text(text),
+            Colour::Never => self.print_text(&anstream::adapter::strip_str(text).to_string()),
+        }
+    }
+
     /// What the launcher does: `chg: …` on stderr, unless it is to be quiet.
     pub(crate) fn say(&self, message: Line) {
         if self.talk == Talk::Normal {

@@ -47,6 +47,23 @@ impl Image {
     }
 }
 
+/// Becomes the program: this process, its descriptors, its place in groups and sessions. Returns only if it cannot.
+pub(crate) fn become_image(image: &Image) -> Errno {
+    let argv = pointers(&image.argv);
+    let env = pointers(&image.env);
+    let shell_argv = shell_argv(&image.program, &argv);
+    // SAFETY: every pointer is live and every array ends in a null; on return nothing but signals and descriptors
+    // that were closed to begin with has changed.
+    unsafe {
+        restore(inherited::mask(), inherited::ignored(), inherited::closed());
+        libc::execve(image.program.as_ptr(), argv.as_ptr(), env.as_ptr());
+        if Errno::last() == Errno::ENOEXEC {
+            libc::execve(c"/bin/sh".as_ptr(), shell_argv.as_ptr(), env.as_ptr());
+        }
+    }
+    Errno::last()
+}
+
 /// Parent's side of a child that waits at its gate.
 #[derive(Debug)]
 pub(crate) struct Gated {
@@ -144,7 +161,7 @@ impl Child<'_> {
             }
             libc::setpgid(0, 0);
             self.wait_at_gate();
-            self.restore();
+            restore(self.mask, self.ignored, self.closed);
             libc::execve(self.program, self.argv, self.env);
             let errno = *libc::__errno_location();
             if errno == libc::ENOEXEC {
@@ -170,25 +187,25 @@ impl Child<'_> {
             }
         }
     }
+}
 
-    /// Puts back what was inherited. The mask comes last: what arrived meanwhile is delivered under the dispositions
-    /// that the program would have had.
-    ///
-    /// # Safety
-    /// As [`Child::run`].
-    unsafe fn restore(&self) {
-        for signal in Signal::all() {
-            let ignored = self.ignored.contains(signal);
-            set_disposition(signal, if ignored { Disposition::Ignore } else { Disposition::Default });
-        }
-        for (fd, closed) in (0..).zip(self.closed) {
-            if closed {
-                // SAFETY: the program shall find it closed; nothing of ours runs after this.
-                unsafe { libc::close(fd) };
-            }
-        }
-        mask(Mask::Set, self.mask);
+/// Puts back what was inherited. The mask comes last: what arrived meanwhile is delivered under the dispositions that
+/// the program would have had. Async-signal-safe.
+///
+/// # Safety
+/// Nothing of ours may use a standard descriptor afterwards that was closed at the start.
+unsafe fn restore(blocked: SignalSet, ignored: SignalSet, closed: [bool; 3]) {
+    for signal in Signal::all() {
+        let to = if ignored.contains(signal) { Disposition::Ignore } else { Disposition::Default };
+        set_disposition(signal, to);
     }
+    for (fd, closed) in (0..).zip(closed) {
+        if closed {
+            // SAFETY: the program shall find it closed, and the caller vouches that nobody else uses it.
+            unsafe { libc::close(fd) };
+        }
+    }
+    mask(Mask::Set, blocked);
 }
 
 /// The errno of an exec that failed, once the child has ended.
