@@ -23,6 +23,7 @@ pub(crate) const FALLBACK: &str = "/var/tmp/canhazgpu";
 const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 /// Where the Go program looks for its Redis.
 const GO_REDIS: (&str, u16) = ("localhost", 6379);
+const GO_REDIS_URL: &str = "redis://localhost:6379/0";
 
 /// What the choice depends on; asked only when it can matter.
 pub(crate) trait Facts {
@@ -49,18 +50,18 @@ pub(crate) struct Chosen {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error(
-        "this is a container, and a pool made in it would not be the host's; name the store: CANHAZGPU_STORE={url}"
+        "this is a container, and a pool made in it would not be the host's; name the store to use, such as --store sqlite:{SYSTEM}"
     )]
-    Container { url: StoreUrl },
+    Container,
     #[error(
-        "{} configures the Go canhazgpu; name the store to share with it or to use instead: --store {redis}, or --store {fresh}",
+        "{} configures the Go canhazgpu; name the store to use: --store {GO_REDIS_URL} to share with it, --store sqlite:{FALLBACK} to leave it",
         path.display()
     )]
-    GoConfig { path: PathBuf, redis: StoreUrl, fresh: StoreUrl },
+    GoConfig { path: PathBuf },
     #[error(
-        "the Redis on this host has a canhazgpu pool of {gpus} GPUs; name the store to use: --store {redis}, or --store {fresh}"
+        "the Redis on this host has a canhazgpu pool of {gpus} GPUs; name the store to use: --store {GO_REDIS_URL} to share it, --store sqlite:{FALLBACK} to leave it"
     )]
-    GoPool { gpus: String, redis: StoreUrl, fresh: StoreUrl },
+    GoPool { gpus: String },
     #[error("the store {FALLBACK} has live reservations of GPU {}; they have to end first", listed(gpus))]
     FallbackInUse { gpus: Vec<GpuIndex> },
 }
@@ -83,15 +84,14 @@ pub(crate) fn choose(named: Option<StoreUrl>, facts: &dyn Facts) -> Result<Chose
             return Ok(Chosen { url: sqlite(directory), missing: Missing::Make(Access::default()) });
         }
     }
-    let redis = StoreUrl::redis_at(GO_REDIS.0, GO_REDIS.1, 0);
     if facts.in_container() {
-        return Err(Refusal::Container { url: sqlite(SYSTEM) });
+        return Err(Refusal::Container);
     }
     if let Some(path) = facts.go_config() {
-        return Err(Refusal::GoConfig { path, redis, fresh: sqlite(FALLBACK) });
+        return Err(Refusal::GoConfig { path });
     }
     if let Some(gpus) = facts.go_pool() {
-        return Err(Refusal::GoPool { gpus, redis, fresh: sqlite(FALLBACK) });
+        return Err(Refusal::GoPool { gpus: gpus.escape_debug().to_string() });
     }
     Ok(Chosen { url: sqlite(FALLBACK), missing: Missing::Make(Access::Everybody) })
 }

@@ -61,7 +61,7 @@ impl Visitor<'_> for MomentVisitor {
 /// Seconds with a fraction; saturates at the ends of time.
 fn from_float(seconds: f64) -> Option<Timestamp> {
     #[expect(clippy::cast_possible_truncation, reason = "a float cast saturates, which is what is wanted")]
-    seconds.is_finite().then(|| Timestamp((seconds * 1e9) as i64))
+    seconds.is_finite().then_some(Timestamp((seconds * 1e9) as i64))
 }
 
 /// A time that is written as RFC 3339 in UTC, to the nanosecond.

@@ -1,7 +1,5 @@
 //! What SQLite's errors mean for the reader.
 
-use std::time::Duration;
-
 use rusqlite::ErrorCode;
 
 use crate::store::StoreError;
@@ -15,7 +13,7 @@ pub(super) fn explain(session: &Session, error: &rusqlite::Error) -> StoreError 
     };
     match code {
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => {
-            StoreError::Busy { store, waited: rounded(session.patience) }
+            StoreError::Busy { store, waited: session.patience }
         }
         ErrorCode::PermissionDenied | ErrorCode::CannotOpen | ErrorCode::AuthorizationForStatementDenied => {
             StoreError::Denied { store, cause }
@@ -27,8 +25,4 @@ pub(super) fn explain(session: &Session, error: &rusqlite::Error) -> StoreError 
         ErrorCode::NotADatabase => StoreError::Foreign { store, why: "it is not a database".to_owned() },
         _ => StoreError::Damaged { store, key: "pool.db".to_owned(), why: cause },
     }
-}
-
-fn rounded(span: Duration) -> Duration {
-    Duration::from_secs(span.as_secs().max(1))
 }
