@@ -2,17 +2,34 @@
 //! difference atomically, and knows no policy.
 
 use std::ops::Range;
+use std::os::fd::BorrowedFd;
 
-use crate::model::ids::Timestamp;
+use crate::model::ids::{Timestamp, Uid};
 use crate::model::pool::Pool;
 use crate::model::request::Actor;
 use crate::model::reservation::Ended;
 use crate::model::seen::Seen;
 use crate::model::verb::{Outcome, Verb};
+use transaction::Backend;
 
+mod choose;
+#[cfg(test)]
+mod contract;
 mod error;
+mod history;
+mod open;
+mod records;
+mod redis;
+mod session;
+mod sqlite;
+mod transaction;
+mod url;
 
+pub(crate) use choose::{Chosen, FALLBACK, Facts, Host, Refusal, SYSTEM, choose, may_make_system};
 pub(crate) use error::StoreError;
+pub(crate) use open::{Options, open};
+pub(crate) use sqlite::{Access, Missing};
+pub(crate) use url::{RedisUrl, Secret, Server, StoreUrl};
 
 /// What a transaction asks of its caller while it is under way.
 pub(crate) trait Witness {
@@ -58,7 +75,8 @@ pub(crate) trait Store: Send {
     /// atomically; tries again when somebody else wrote in between.
     ///
     /// # Errors
-    /// As [`StoreError`] tells apart. Nothing was written then.
+    /// As [`StoreError`] tells apart. Nothing was written then, unless the connection broke while the answer to the
+    /// commit was on its way: ids are the client's, so asking again is safe.
     fn apply(&mut self, actor: &Actor, verb: &Verb, witness: &mut dyn Witness)
     -> Result<Applied, StoreError>;
 
@@ -71,4 +89,43 @@ pub(crate) trait Store: Send {
     /// # Errors
     /// As [`StoreError`] tells apart.
     fn history(&mut self, range: Range<Timestamp>, each: &mut dyn FnMut(Ended)) -> Result<(), StoreError>;
+
+    /// Who has authority over the store beside root: the owner of its files, or who made the pool in Redis.
+    ///
+    /// # Errors
+    /// As [`StoreError`] tells apart.
+    fn owner(&mut self) -> Result<Option<Uid>, StoreError>;
+
+    /// The connection to a server, for a thread that wants to know at once when it breaks: between two calls it is
+    /// readable only then. The next call connects again.
+    fn descriptor(&self) -> Option<BorrowedFd<'_>>;
+}
+
+impl<B: Backend + Send> Store for B {
+    fn apply(
+        &mut self,
+        actor: &Actor,
+        verb: &Verb,
+        witness: &mut dyn Witness,
+    ) -> Result<Applied, StoreError> {
+        transaction::transact(self, verb.names(), actor.uid, witness, &mut |pool, seen, now| {
+            pool.apply(actor, verb, seen, now)
+        })
+    }
+
+    fn snapshot(&mut self) -> Result<Snapshot, StoreError> {
+        transaction::look(self)
+    }
+
+    fn history(&mut self, range: Range<Timestamp>, each: &mut dyn FnMut(Ended)) -> Result<(), StoreError> {
+        Backend::history(self, range, each)
+    }
+
+    fn owner(&mut self) -> Result<Option<Uid>, StoreError> {
+        Backend::owner(self)
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Backend::descriptor(self)
+    }
 }

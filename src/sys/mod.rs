@@ -6,6 +6,7 @@ pub(crate) mod boot;
 pub(crate) mod capture;
 pub(crate) mod descriptors;
 pub(crate) mod exec;
+pub(crate) mod fsid;
 pub(crate) mod helper;
 pub(crate) mod inbox;
 pub(crate) mod inherited;

@@ -1,0 +1,148 @@
+//! What is asked of Redis: keys and commands. The answers are read in `answers`, in the same order.
+
+use redis::{Cmd, cmd};
+
+use crate::model::ids::{GpuIndex, LeaseId, Timestamp};
+use crate::store::history::KEPT;
+use crate::store::records::{Changes, Queued, Write, entry_key, gpu_key};
+use crate::store::url::RedisUrl;
+
+pub(super) const HISTORY: &str = "usage_history_sorted";
+const QUEUE: &str = "queue";
+/// Ended ids and when: a set of its own, because the history can only be searched by time.
+const ENDED: &str = "ended";
+
+/// How many answers of a first look come before those about GPUs.
+pub(super) const BEFORE_GPUS: usize = 9;
+
+/// The keys of one pool.
+#[derive(Debug)]
+pub(super) struct Keys {
+    prefix: String,
+}
+
+impl Keys {
+    pub(super) fn under(prefix: &str) -> Self {
+        Self { prefix: prefix.to_owned() }
+    }
+
+    pub(super) fn of(&self, key: &str) -> String {
+        format!("{}{key}", self.prefix)
+    }
+
+    fn get(&self, key: &str) -> Cmd {
+        cmd("GET").arg(self.of(key)).take()
+    }
+
+    /// Watches, then reads, so that whatever changes after being read is noticed at the commit. The waiters' entries
+    /// are not watched: each is its own client's, and their looks must not disturb anybody.
+    pub(super) fn first_look(&self, gpus: &[GpuIndex], named: Option<&LeaseId>) -> Vec<Cmd> {
+        let mut watch = cmd("WATCH");
+        for key in ["gpu_count", "provider", "pool", "allocation_lock", QUEUE] {
+            watch.arg(self.of(key));
+        }
+        for index in gpus {
+            watch.arg(self.of(&gpu_key(*index)));
+        }
+        let mut commands = vec![
+            cmd("UNWATCH"),
+            watch,
+            cmd("TIME"),
+            cmd("EXISTS").arg(self.of("allocation_lock")).take(),
+            self.get("gpu_count"),
+            self.get("provider"),
+            self.get("pool"),
+            cmd("ZRANGE").arg(self.of(QUEUE)).arg(0).arg(-1).arg("WITHSCORES").take(),
+            // An id is never empty: asking about none is answered as not known.
+            cmd("ZSCORE").arg(self.of(ENDED)).arg(named.map_or("", LeaseId::as_str)).take(),
+        ];
+        debug_assert_eq!(commands.len(), BEFORE_GPUS, "the answers are counted");
+        commands.extend(gpus.iter().map(|index| self.get(&gpu_key(*index))));
+        commands
+    }
+
+    /// The GPUs that were not guessed, and what stands in the waiters' entries.
+    pub(super) fn second_look(&self, gpus: &[GpuIndex], queue: &[Queued]) -> Vec<Cmd> {
+        let mut commands = Vec::new();
+        if !gpus.is_empty() {
+            let mut watch = cmd("WATCH");
+            for index in gpus {
+                watch.arg(self.of(&gpu_key(*index)));
+            }
+            commands.push(watch);
+            commands.extend(gpus.iter().map(|index| self.get(&gpu_key(*index))));
+        }
+        if !queue.is_empty() {
+            let mut entries = cmd("MGET");
+            for queued in queue {
+                entries.arg(self.of(&entry_key(&queued.id)));
+            }
+            commands.push(entries);
+        }
+        commands
+    }
+
+    /// The whole commit. With no changes it still tells whether anything watched has changed.
+    pub(super) fn commit(&self, changes: &Changes, now: Timestamp) -> Vec<Cmd> {
+        let mut commands = vec![cmd("MULTI")];
+        commands.extend(changes.writes.iter().map(|write| self.write(write)));
+        for ended in &changes.ended {
+            let score = seconds(ended.at);
+            commands.push(cmd("ZADD").arg(self.of(ENDED)).arg(&score).arg(ended.id.as_str()).take());
+            for line in &ended.lines {
+                commands.push(cmd("ZADD").arg(self.of(HISTORY)).arg(&score).arg(line).take());
+            }
+        }
+        if !changes.ended.is_empty() {
+            // The Go program gives the whole history a life of 90 days; here each line has its own.
+            commands.push(cmd("PERSIST").arg(self.of(HISTORY)).take());
+            let kept = i64::try_from(KEPT.as_secs()).unwrap_or(i64::MAX);
+            let oldest = format!("({}", now.seconds().saturating_sub(kept));
+            for key in [HISTORY, ENDED] {
+                commands.push(cmd("ZREMRANGEBYSCORE").arg(self.of(key)).arg("-inf").arg(&oldest).take());
+            }
+        }
+        commands.push(cmd("EXEC"));
+        commands
+    }
+
+    fn write(&self, write: &Write) -> Cmd {
+        match write {
+            Write::Put { key, value } => cmd("SET").arg(self.of(key)).arg(value.as_slice()).take(),
+            Write::Delete { key } => cmd("DEL").arg(self.of(key)).take(),
+            Write::Enqueue { id, at } => cmd("ZADD").arg(self.of(QUEUE)).arg(at.0).arg(id).take(),
+            Write::Dequeue { id } => cmd("ZREM").arg(self.of(QUEUE)).arg(id).take(),
+        }
+    }
+
+    /// Lines whose score is at least `from` and before the end, with their scores.
+    pub(super) fn history_page(&self, from: &str, end: Timestamp, limit: usize) -> Cmd {
+        let end = format!("({}", seconds(end));
+        let mut page = cmd("ZRANGEBYSCORE");
+        page.arg(self.of(HISTORY)).arg(from).arg(end).arg("WITHSCORES").arg("LIMIT").arg(0).arg(limit).take()
+    }
+}
+
+/// A transaction that changes nothing.
+pub(super) fn nothing() -> [Cmd; 2] {
+    [cmd("MULTI"), cmd("EXEC")]
+}
+
+/// What a new connection begins with.
+pub(super) fn hello(url: &RedisUrl) -> Vec<Cmd> {
+    let mut commands = Vec::new();
+    match (&url.user, &url.password) {
+        (Some(user), Some(password)) => commands.push(cmd("AUTH").arg(user).arg(&password.0).take()),
+        (None, Some(password)) => commands.push(cmd("AUTH").arg(&password.0).take()),
+        (_, None) => {}
+    }
+    if url.database != 0 {
+        commands.push(cmd("SELECT").arg(url.database).take());
+    }
+    commands
+}
+
+/// Seconds with what a score can hold of their fraction.
+fn seconds(at: Timestamp) -> String {
+    format!("{}.{:06}", at.seconds(), at.0.rem_euclid(1_000_000_000) / 1000)
+}

@@ -1,0 +1,262 @@
+//! The store on a Redis server, with the keys of the Go canhazgpu: optimistic transactions, the server's clock.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+use redis::{Cmd, Value, cmd};
+
+use super::StoreError;
+use super::history::PAGE;
+use super::open::Options;
+use super::records::{Changes, ended, load};
+use super::session::{Session, jittered};
+use super::transaction::{Backend, Commit, Purpose, View};
+use super::url::RedisUrl;
+use crate::model::ids::{GpuIndex, LeaseId, Timestamp, Uid};
+use crate::model::reservation::Ended;
+
+mod answers;
+mod commands;
+mod fault;
+mod link;
+#[cfg(feature = "tls")]
+mod tls;
+
+use commands::Keys;
+use fault::Fault;
+pub(super) use link::{Limits, Link};
+
+/// A pool on a Redis server. Connects at its first use, and again after the connection broke.
+#[derive(Debug)]
+pub(super) struct RedisStore {
+    url: RedisUrl,
+    keys: Keys,
+    limits: Limits,
+    session: Session,
+    link: Option<Link>,
+    /// The pool's GPUs when last seen: watched and read before it is known whether they still are.
+    guess: BTreeSet<GpuIndex>,
+}
+
+/// Enough for most hosts, so that the first transaction need not ask twice.
+const FIRST_GUESS: u32 = 8;
+
+impl RedisStore {
+    pub(super) fn new(url: RedisUrl, options: &Options, session: Session) -> Self {
+        let limits = Limits::of(options);
+        let keys = Keys::under(&options.prefix);
+        Self { url, keys, limits, session, link: None, guess: (0..FIRST_GUESS).map(GpuIndex).collect() }
+    }
+
+    /// Whether the server has a pool with this prefix; for looking around before another store is made.
+    pub(super) fn gpu_count(&mut self) -> Result<Option<String>, StoreError> {
+        let count = cmd("GET").arg(self.keys.of("gpu_count")).take();
+        let answers = self.ask(&[count], "gpu_count").map_err(|fault| self.last(fault))?;
+        Ok(match answers.into_iter().next() {
+            Some(Value::BulkString(bytes)) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+            _ => None,
+        })
+    }
+
+    /// One exchange; no error among the answers is tolerated.
+    fn ask(&mut self, commands: &[Cmd], key: &str) -> Result<Vec<Value>, Fault> {
+        let answers = self.exchange(commands)?;
+        for answer in &answers {
+            if let Value::ServerError(error) = answer {
+                return Err(fault::answered(&self.session, error, key));
+            }
+        }
+        Ok(answers)
+    }
+
+    /// One exchange on the connection there is, or on a new one.
+    fn exchange(&mut self, commands: &[Cmd]) -> Result<Vec<Value>, Fault> {
+        let mut link = match self.link.take() {
+            Some(link) => link,
+            None => self.connect()?,
+        };
+        match link.exchange(commands) {
+            Ok(answers) => {
+                self.link = Some(link);
+                Ok(answers)
+            }
+            Err(failure) => Err(fault::failed(&self.session, &failure)),
+        }
+    }
+
+    /// Connects, says who we are, and chooses the database.
+    fn connect(&self) -> Result<Link, Fault> {
+        let connected = Link::connect(&self.url.server, self.limits);
+        let mut link =
+            connected.map_err(|error| Fault::Final(fault::not_connected(&self.session, &error)))?;
+        let hello = commands::hello(&self.url);
+        let answers =
+            link.exchange(&hello).map_err(|failure| match fault::failed(&self.session, &failure) {
+                // A connection that breaks at once is not worth another.
+                Fault::Broken(error) => Fault::Final(error),
+                other => other,
+            })?;
+        for answer in answers {
+            if let Value::ServerError(error) = answer {
+                return Err(fault::answered(&self.session, &error, "the database"));
+            }
+        }
+        Ok(link)
+    }
+
+    /// Repeats `attempt` while the server asks for patience, and once more on a fresh connection if the one there
+    /// was had broken meanwhile.
+    fn patiently<T>(
+        &mut self,
+        until: Instant,
+        mut attempt: impl FnMut(&mut Self) -> Result<T, Fault>,
+    ) -> Result<T, StoreError> {
+        let begun = Instant::now();
+        let mut fresh = self.link.is_none();
+        loop {
+            match attempt(self) {
+                Ok(done) => return Ok(done),
+                Err(Fault::Broken(_)) if !fresh => fresh = true,
+                Err(Fault::Broken(error) | Fault::Final(error)) => {
+                    self.link = None;
+                    return Err(error);
+                }
+                Err(Fault::Wait) if Instant::now() >= until => return Err(self.session.busy(begun)),
+                Err(Fault::Wait) => {
+                    std::thread::sleep(jittered(Duration::from_millis(2), Duration::from_millis(6)));
+                }
+            }
+        }
+    }
+
+    fn last(&self, fault: Fault) -> StoreError {
+        match fault {
+            Fault::Broken(error) | Fault::Final(error) => error,
+            Fault::Wait => self.session.busy(Instant::now()),
+        }
+    }
+
+    /// Watches and reads everything: one exchange when the guess is right and nobody waits, another otherwise.
+    fn read(&mut self, named: Option<&LeaseId>) -> Result<(View, bool), Fault> {
+        let guess: Vec<GpuIndex> = self.guess.iter().copied().collect();
+        let answers = self.exchange(&self.keys.first_look(&guess, named))?;
+        let mut first = answers::first_look(&self.session, answers, &guess)?;
+        if first.locked {
+            return Err(Fault::Wait);
+        }
+        let final_trouble = |session: &Session, trouble| Fault::Final(session.trouble(trouble));
+        let members = first.raw.head.members().map_err(|trouble| final_trouble(&self.session, trouble))?;
+        let more: Vec<GpuIndex> =
+            members.iter().filter(|index| !self.guess.contains(index)).copied().collect();
+        if !more.is_empty() || !first.raw.queue.is_empty() {
+            let answers = self.exchange(&self.keys.second_look(&more, &first.raw.queue))?;
+            answers::second_look(&self.session, answers, &more, &mut first.raw)?;
+        }
+        if !members.is_empty() {
+            self.guess = members;
+        }
+        let loaded = load(first.raw, &self.session.candidate, &mut self.session.accounts)
+            .map_err(|trouble| final_trouble(&self.session, trouble))?;
+        Ok((View { loaded, now: first.now }, first.over))
+    }
+}
+
+impl Backend for RedisStore {
+    fn session(&self) -> &Session {
+        &self.session
+    }
+
+    fn begin(
+        &mut self,
+        purpose: Purpose,
+        named: Option<&LeaseId>,
+        until: Instant,
+    ) -> Result<View, StoreError> {
+        self.patiently(until, |store| {
+            let (mut view, over) = store.read(named)?;
+            view.loaded.pool.known_ended.extend(named.filter(|_| over).cloned());
+            // A mere look is worth repeating only if it is cheap to know that it was torn.
+            match purpose {
+                Purpose::Change => Ok(view),
+                Purpose::Look => match store.ask(&commands::nothing(), "the pool")?.pop() {
+                    Some(Value::Nil) => Err(Fault::Wait),
+                    _ => Ok(view),
+                },
+            }
+        })
+    }
+
+    fn commit(&mut self, changes: &Changes, now: Timestamp) -> Result<Commit, StoreError> {
+        let commands = self.keys.commit(changes, now);
+        let answers = match self.exchange(&commands) {
+            Ok(answers) => answers,
+            Err(fault) => return self.uncommitted(fault),
+        };
+        match answers::commit(&self.session, answers) {
+            Ok(commit) => Ok(commit),
+            Err(fault) => {
+                // Ends whatever transaction the server may still hold open.
+                self.link = None;
+                self.uncommitted(fault)
+            }
+        }
+    }
+
+    fn abandon(&mut self) {
+        // The next look begins by forgetting what was watched.
+    }
+
+    fn history(&mut self, range: Range<Timestamp>, each: &mut dyn FnMut(Ended)) -> Result<(), StoreError> {
+        let until = Instant::now() + self.session.patience;
+        // Ends are kept to the second by the Go program, so the first second is read whole and sorted out here.
+        let mut from = range.start.seconds().to_string();
+        let mut seen: BTreeSet<Vec<u8>> = BTreeSet::new();
+        loop {
+            let limit = PAGE + seen.len();
+            let request = [self.keys.history_page(&from, range.end, limit)];
+            let answers = self.patiently(until, |store| store.ask(&request, "usage_history_sorted"))?;
+            let lines = answers::scored(answers.into_iter().next().unwrap_or(Value::Nil));
+            let complete = lines.len() < limit;
+            for (line, score) in lines {
+                if score != from {
+                    seen.clear();
+                    from = score;
+                }
+                if !seen.insert(line.clone()) {
+                    continue;
+                }
+                let ended = ended::read(&line, &mut self.session.accounts);
+                ended.filter(|ended| range.contains(&ended.at)).into_iter().for_each(&mut *each);
+            }
+            if complete {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whoever made the pool, as its records say.
+    fn owner(&mut self) -> Result<Option<Uid>, StoreError> {
+        let until = Instant::now() + self.session.patience;
+        let request = [cmd("GET").arg(self.keys.of("pool")).take()];
+        let answers = self.patiently(until, |store| store.ask(&request, "pool"))?;
+        let head = answers::pool_only(answers);
+        head.owner().map_err(|trouble| self.session.trouble(trouble))
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.link.as_ref().map(Link::descriptor)
+    }
+}
+
+impl RedisStore {
+    /// A commit whose connection broke may or may not have happened: asking again tells, because ids are the
+    /// client's. So it counts as a lost race.
+    fn uncommitted(&mut self, fault: Fault) -> Result<Commit, StoreError> {
+        match fault {
+            Fault::Broken(_) | Fault::Wait => Ok(Commit::Raced),
+            Fault::Final(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The one way of a transaction, whatever the backend: load, observe, decide, confirm, commit; again when somebody
+//! else wrote in between. Knows no policy.
+
+use std::ops::Range;
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+use super::records::{Changes, Loaded, changes};
+use super::session::{Session, jittered};
+use super::{Applied, Confirmation, Snapshot, StoreError, Witness};
+use crate::model::ids::{LeaseId, Timestamp, Uid};
+use crate::model::pool::Pool;
+use crate::model::reservation::Ended;
+use crate::model::seen::Seen;
+use crate::model::verb::Outcome;
+
+/// What a transaction is begun for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Look,
+    Change,
+}
+
+/// What was loaded, and the store's clock at that moment.
+#[derive(Debug)]
+pub(super) struct View {
+    pub(super) loaded: Loaded,
+    pub(super) now: Timestamp,
+}
+
+/// How a commit ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Commit {
+    Done,
+    /// Somebody else wrote since the transaction began: nothing was written.
+    Raced,
+}
+
+/// What a store has to be able to do. A transaction is begun, then committed or abandoned.
+pub(super) trait Backend {
+    fn session(&self) -> &Session;
+
+    /// Loads the pool, with what the history knows of `named`. Waits no longer than until `until`.
+    fn begin(
+        &mut self,
+        purpose: Purpose,
+        named: Option<&LeaseId>,
+        until: Instant,
+    ) -> Result<View, StoreError>;
+
+    /// Writes `changes` all or not at all. With no changes, finds out whether what was loaded was true of one
+    /// moment. An error leaves no transaction behind.
+    fn commit(&mut self, changes: &Changes, now: Timestamp) -> Result<Commit, StoreError>;
+
+    fn abandon(&mut self);
+
+    fn history(&mut self, range: Range<Timestamp>, each: &mut dyn FnMut(Ended)) -> Result<(), StoreError>;
+
+    fn owner(&mut self) -> Result<Option<Uid>, StoreError>;
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>>;
+}
+
+/// Decides about a loaded pool: what [`Pool::apply`] does with a verb.
+pub(super) type Decide<'a> = dyn FnMut(&mut Pool, &Seen<'_>, Timestamp) -> Outcome + 'a;
+
+/// Carries one change out, as [`super::Store::apply`] promises.
+pub(super) fn transact(
+    backend: &mut dyn Backend,
+    named: Option<&LeaseId>,
+    by: Uid,
+    witness: &mut dyn Witness,
+    decide: &mut Decide<'_>,
+) -> Result<Applied, StoreError> {
+    let begun = Instant::now();
+    let until = begun + backend.session().patience;
+    for attempt in 0.. {
+        let view = backend.begin(Purpose::Change, named, until)?;
+        let Some((pool, outcome)) = settle(&view, witness, decide, until) else {
+            backend.abandon();
+            return Err(backend.session().busy(begun));
+        };
+        let committed = backend.commit(&changes(&view.loaded, &pool, by), view.now);
+        if committed != Ok(Commit::Done) {
+            witness.retract();
+        }
+        match committed? {
+            Commit::Done => return Ok(Applied { outcome, pool, now: view.now }),
+            Commit::Raced if Instant::now() >= until => break,
+            Commit::Raced => std::thread::sleep(pause(attempt)),
+        }
+    }
+    Err(backend.session().busy(begun))
+}
+
+/// Observes and decides until the world stays as it was observed; `None` when time is up.
+fn settle(
+    view: &View,
+    witness: &mut dyn Witness,
+    decide: &mut Decide<'_>,
+    until: Instant,
+) -> Option<(Pool, Outcome)> {
+    loop {
+        let mut decided = None;
+        let outcome = witness.observe(&view.loaded.pool, &mut |seen| {
+            let pool = decided.insert(view.loaded.pool.clone());
+            decide(pool, seen, view.now)
+        });
+        let pool = decided.unwrap_or_else(|| view.loaded.pool.clone());
+        match witness.confirm(&pool, &outcome) {
+            Confirmation::Commit => return Some((pool, outcome)),
+            Confirmation::Again if Instant::now() >= until => return None,
+            Confirmation::Again => {}
+        }
+    }
+}
+
+/// How long to stand back after losing a race: the more often, the longer, never more than some 16 ms.
+fn pause(attempt: u32) -> Duration {
+    let most = Duration::from_micros(500) * (1 << attempt.min(5));
+    jittered(Duration::from_micros(50), most)
+}
+
+/// Reads the pool, as [`super::Store::snapshot`] promises.
+pub(super) fn look(backend: &mut dyn Backend) -> Result<Snapshot, StoreError> {
+    let until = Instant::now() + backend.session().patience;
+    let view = backend.begin(Purpose::Look, None, until)?;
+    backend.abandon();
+    Ok(Snapshot { pool: view.loaded.pool, now: view.now })
+}
