@@ -15,6 +15,7 @@ mod report;
 mod status;
 mod stream;
 mod wait;
+mod watch;
 
 pub(crate) use answers::{
     ReservedJson, exports, extended, granted, released, reserved, reserved_json, short,
@@ -28,3 +29,4 @@ pub(crate) use report::{ReportUser, ReportView, report};
 pub(crate) use status::{GpuJson, GpuView, StatusView, json as status_json, lines, summary, table};
 pub(crate) use stream::{Delivery, Wish};
 pub(crate) use wait::WaitDisplay;
+pub(crate) use watch::watch;

@@ -22,7 +22,7 @@ pub(crate) use summary::{summary, totals};
 pub(crate) use table::table;
 
 pub(super) use condition::Condition;
-pub(super) use table::{duration_of, status_word, user_of};
+pub(super) use table::{held_or_free_for, status_word, user_of};
 
 /// Every GPU at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
