@@ -120,6 +120,14 @@ impl GpuView {
         held.or_else(|| processes().next()).and_then(|judged| judged.process.model.as_deref())
     }
 
+    /// Of a GPU in multi-instance mode.
+    pub(super) fn slices(&self) -> &[String] {
+        match &self.occupancy.usage {
+            Usage::Unknown(Unknown::Mig { slices }) => slices,
+            _ => &[],
+        }
+    }
+
     pub(super) fn note(&self) -> Option<&str> {
         self.reservation
             .as_ref()
