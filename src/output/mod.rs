@@ -16,6 +16,7 @@ mod status;
 mod stream;
 mod trace;
 mod wait;
+mod watch;
 
 pub(crate) use answers::{
     ReservedJson, exports, extended, granted, released, reserved, reserved_json, short,
@@ -31,3 +32,4 @@ pub(crate) use status::{GpuJson, GpuView, StatusView, json as status_json, lines
 pub(crate) use stream::{Delivery, Wish};
 pub(crate) use trace::trace;
 pub(crate) use wait::WaitDisplay;
+pub(crate) use watch::watch;

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod abstract_name;
+pub(crate) mod alone;
 pub(crate) mod boot;
 pub(crate) mod capture;
 pub(crate) mod descriptors;

@@ -54,6 +54,8 @@ pub(crate) struct GpuJson {
     memory_total_mb: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     utilization: Option<u32>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    mig_slices: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reservation: Option<ReservationJson>,
     processes: Vec<ProcessJson>,
@@ -131,6 +133,7 @@ impl GpuJson {
             memory_used_mb: gpu.used().map(|memory| memory.0),
             memory_total_mb: gpu.device.as_ref().map(|device| device.memory.0),
             utilization: gpu.measured.as_ref().and_then(|measured| measured.utilization),
+            mig_slices: gpu.slices().to_vec(),
             reservation: held.map(ReservationJson::new),
             processes: gpu.occupancy.processes.iter().map(ProcessJson::new).collect(),
         }

@@ -3,7 +3,6 @@
 use crate::model::ids::{Megabytes, Timestamp, Uid};
 use crate::model::occupancy::{Claim, Judged, Role, Usage};
 use crate::model::reservation::{Kind, Reservation};
-use crate::model::seen::Unknown;
 
 use super::super::clock::{full, until};
 use super::super::escape::clip;
@@ -122,10 +121,8 @@ pub(super) fn seat_owner(gpu: &GpuView, uid: Option<Uid>) -> Option<String> {
 fn unknown(line: &mut Line, gpu: &GpuView, why: &str, now: Timestamp) {
     line.push(Tone::Warn, "UNKNOWN");
     line.push(Tone::Plain, &format!(" ({})", clip(why, FREE_TEXT)));
-    if let Usage::Unknown(Unknown::Mig { slices }) = &gpu.occupancy.usage
-        && !slices.is_empty()
-    {
-        line.push(Tone::Dim, &format!(" [slices: {}]", clip(&slices.join(", "), FREE_TEXT)));
+    if !gpu.slices().is_empty() {
+        line.push(Tone::Dim, &format!(" [slices: {}]", clip(&gpu.slices().join(", "), FREE_TEXT)));
     }
     if let Some(reservation) = &gpu.reservation {
         line.push(Tone::Plain, &format!(" - reserved{}", holding(reservation, now)));

@@ -22,7 +22,7 @@ pub(crate) use summary::{summary, totals};
 pub(crate) use table::table;
 
 pub(super) use condition::Condition;
-pub(super) use table::{duration_of, status_word, user_of};
+pub(super) use table::{held_or_free_for, status_word, user_of};
 
 /// Every GPU at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,6 +118,14 @@ impl GpuView {
         let processes = || self.occupancy.processes.iter().filter(named);
         let held = processes().find(|judged| judged.role == Role::Holder);
         held.or_else(|| processes().next()).and_then(|judged| judged.process.model.as_deref())
+    }
+
+    /// Of a GPU in multi-instance mode.
+    pub(super) fn slices(&self) -> &[String] {
+        match &self.occupancy.usage {
+            Usage::Unknown(Unknown::Mig { slices }) => slices,
+            _ => &[],
+        }
     }
 
     pub(super) fn note(&self) -> Option<&str> {

@@ -1,5 +1,7 @@
 //! `chg status -o table`: the same as aligned columns. Pure.
 
+use std::time::Duration;
+
 use crate::model::ids::Timestamp;
 use crate::model::occupancy::{Claim, Usage};
 use crate::model::reservation::{Kind, Reservation};
@@ -32,7 +34,7 @@ fn row(gpu: &GpuView, now: Timestamp) -> Vec<Line> {
         Line::from(gpu.index.to_string()),
         Line::of(tone, word),
         Line::from(clip(&user_of(gpu, &condition), USER)),
-        Line::from(duration_of(gpu, now)),
+        Line::from(held_or_free_for(gpu, now).map_or(String::new(), full)),
         Line::from(kind),
         Line::from(clip(&details(gpu, &condition, now), DETAILS)),
         Line::of(Tone::Dim, &validated(gpu, &condition)),
@@ -65,21 +67,21 @@ pub(in crate::output) fn user_of(gpu: &GpuView, condition: &Condition) -> String
 }
 
 /// For how long it has been held, or has been free.
-pub(in crate::output) fn duration_of(gpu: &GpuView, now: Timestamp) -> String {
-    match (&gpu.reservation, &gpu.occupancy.claim) {
-        (Some(reservation), _) => full(now.since(reservation.started)),
-        (None, Claim::Nobody { last_released: Some(moment), .. })
-            if matches!(gpu.occupancy.usage, Usage::Idle { .. } | Usage::Draining { .. }) =>
-        {
-            full(now.since(*moment))
-        }
-        (None, _) => String::new(),
+pub(in crate::output) fn held_or_free_for(gpu: &GpuView, now: Timestamp) -> Option<Duration> {
+    match (&gpu.reservation, &gpu.occupancy.claim, &gpu.occupancy.usage) {
+        (Some(reservation), ..) => Some(now.since(reservation.started)),
+        (
+            None,
+            Claim::Nobody { last_released: Some(moment), .. },
+            Usage::Idle { .. } | Usage::Draining { .. },
+        ) => Some(now.since(*moment)),
+        (None, ..) => None,
     }
 }
 
 fn details(gpu: &GpuView, condition: &Condition, now: Timestamp) -> String {
     match condition {
-        Condition::Available if duration_of(gpu, now).is_empty() => "never used".to_owned(),
+        Condition::Available if held_or_free_for(gpu, now).is_none() => "never used".to_owned(),
         Condition::Available => String::new(),
         Condition::Draining => "memory is being given back".to_owned(),
         Condition::Unreserved => people::used_by(gpu.used(), &gpu.users()),

@@ -83,3 +83,10 @@ fn absent_measurements_are_absent_not_zero() {
     assert_eq!(objects[0].get("memory_used_mb"), None);
     assert_eq!(objects[0].get("utilization"), None);
 }
+
+#[test]
+fn slices_are_listed() {
+    let mig = Unknown::Mig { slices: vec!["1g.10gb".into()] };
+    let objects = parsed(&Scene::default().nobodys(None, Usage::Unknown(mig), vec![]));
+    assert_eq!(objects[0]["mig_slices"], value!(["1g.10gb"]));
+}
