@@ -22,3 +22,22 @@ pub(crate) enum StoreError {
     #[error("the store {store} holds something else: {why}")]
     Foreign { store: String, why: String },
 }
+
+impl StoreError {
+    /// The next step for whoever reads the error.
+    pub(crate) fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Unreachable { .. } => "start it, or name another store with --store".to_owned(),
+            Self::Denied { .. } => "ask whoever runs it for access, or check user and password".to_owned(),
+            Self::Busy { .. } => "try again; another client may be stopped while it writes".to_owned(),
+            Self::Damaged { key, .. } => {
+                format!("the other GPUs keep working; 'chg admin --reset {key}' throws the record away")
+            }
+            Self::NotWritable { .. } => "make room, or ask whoever runs it".to_owned(),
+            Self::BadUrl { .. } => {
+                "for example sqlite:/directory, redis://host:6379/0 or redis+unix:///path.sock?db=0".to_owned()
+            }
+            Self::Foreign { .. } => "name another store with --store".to_owned(),
+        })
+    }
+}

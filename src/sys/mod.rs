@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod abstract_name;
+#[cfg(test)]
 pub(crate) mod alone;
 pub(crate) mod boot;
 pub(crate) mod capture;

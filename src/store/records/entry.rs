@@ -10,7 +10,7 @@ use super::fields::{Accounts, Names, filled, moment, with_unknown};
 use super::moment::Rfc3339;
 use crate::model::identity::Identity;
 use crate::model::ids::{GpuIndex, LeaseId, Timestamp, Uid};
-use crate::model::request::Demand;
+use crate::model::request::{Demand, InUse};
 use crate::model::reservation::{Author, Kind};
 use crate::model::waiter::Waiter;
 
@@ -32,6 +32,7 @@ const KNOWN: &[&str] = &[
     "login",
     "label",
     "demand",
+    "in_use",
     "client",
 ];
 
@@ -42,6 +43,13 @@ enum DemandField {
     Count(NonZeroU32),
     Exactly(Vec<GpuIndex>),
     AllFree,
+}
+
+/// Set where a request takes GPUs in unreserved use as well.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum InUseField {
+    Adopt,
 }
 
 #[derive(Debug, Deserialize)]
@@ -65,6 +73,7 @@ struct Read {
     login: Option<String>,
     label: Option<String>,
     demand: Option<DemandField>,
+    in_use: Option<InUseField>,
     client: Option<Identity>,
 }
 
@@ -100,6 +109,7 @@ pub(super) fn read(
         id: LeaseId(id.to_owned()),
         holder,
         demand: demand.ok_or("it asks for nothing")?,
+        in_use: read.in_use.map_or(InUse::Avoid, |InUseField::Adopt| InUse::Adopt),
         kind,
         lasts: read
             .expiry_duration
@@ -167,6 +177,8 @@ struct Written<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     demand: Option<DemandField>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    in_use: Option<InUseField>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     client: Option<&'a Identity>,
 }
 
@@ -197,6 +209,7 @@ pub(super) fn write(waiter: &Waiter, original: Option<&[u8]>) -> Vec<u8> {
         last_heartbeat: Rfc3339(waiter.looked),
         wait_timeout: waiter.give_up.map(Rfc3339),
         demand,
+        in_use: (waiter.in_use == InUse::Adopt).then_some(InUseField::Adopt),
         client: waiter.client.as_ref(),
     };
     with_unknown(&written, original, KNOWN)
