@@ -33,10 +33,14 @@ const RELEASE_PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum News {
     /// The store does not answer; told once until it is back.
-    StoreAway { cause: String },
+    StoreAway {
+        cause: String,
+    },
     StoreBack,
     /// The reservation has ended in the store. Who holds its GPUs now, if anybody.
-    Lost { to: Option<Holder> },
+    Lost {
+        to: Option<Holder>,
+    },
 }
 
 /// The lease as its thread keeps it. Dropping it stops the renewals without a release.
@@ -76,10 +80,8 @@ pub(crate) fn keep(keeping: Keeping) -> io::Result<Keeper> {
     let (first, recorded) = mpsc::channel();
     let beats =
         Beats { keeping, inbox, wake: Arc::clone(&wake), first: Some(first), away: None, ended: Life::Held };
-    let thread = thread::Builder::new()
-        .name("heartbeat".into())
-        .stack_size(256 * 1024)
-        .spawn(move || beats.run())?;
+    let thread =
+        thread::Builder::new().name("heartbeat".into()).stack_size(256 * 1024).spawn(move || beats.run())?;
     Ok(Keeper { orders, wake, recorded, thread: Some(thread) })
 }
 
@@ -182,8 +184,7 @@ impl Beats {
             return Instant::now() + BEAT;
         }
         let verb = Verb::Renew(self.keeping.reservation.clone());
-        let result =
-            self.keeping.store.apply(&self.keeping.actor, &verb, &mut *self.keeping.witness);
+        let result = self.keeping.store.apply(&self.keeping.actor, &verb, &mut *self.keeping.witness);
         let wait = match &result {
             Ok(applied) => {
                 self.back();

@@ -57,7 +57,12 @@ fn size(args: &AdminArgs) -> Option<PoolSize> {
     }
 }
 
-fn initialise(ctx: &mut Context<'_>, provider: Provider, size: PoolSize, change: Change) -> Result<(), Error> {
+fn initialise(
+    ctx: &mut Context<'_>,
+    provider: Provider,
+    size: PoolSize,
+    change: Change,
+) -> Result<(), Error> {
     let verb = Verb::Initialise { provider, size, change };
     let applied = match provider {
         Provider::Nvidia => ctx.apply_on_scan_of(provider, &verb)?,
@@ -101,5 +106,10 @@ fn description(pool: &Pool) -> String {
         Provider::Nvidia => "",
         Provider::Fake => " simulated",
     };
-    format!("The pool has {}{kind} GPU(s): {}, handed out by {}", gpus.len(), gpu_list::bracketed(&gpus), pool.strategy.as_str())
+    format!(
+        "The pool has {}{kind} GPU(s): {}, handed out by {}",
+        gpus.len(),
+        gpu_list::bracketed(&gpus),
+        pool.strategy.as_str()
+    )
 }

@@ -143,6 +143,8 @@ impl Context<'_> {
 
 fn random_id() -> Result<String, Error> {
     let mut bytes = [0_u8; 8];
-    File::open("/dev/urandom").and_then(|mut random| random.read_exact(&mut bytes)).doing("reading /dev/urandom")?;
+    File::open("/dev/urandom")
+        .and_then(|mut random| random.read_exact(&mut bytes))
+        .doing("reading /dev/urandom")?;
     Ok(format!("{:016x}", u64::from_ne_bytes(bytes)))
 }

@@ -124,10 +124,8 @@ impl Eyes {
         asked: &BTreeMap<GpuUuid, Seat>,
         look: impl FnOnce(&Seen<'_>) -> T,
     ) -> T {
-        let mut seats: BTreeMap<GpuUuid, Seat> = seat::taken(self.uuids(pool))
-            .into_iter()
-            .map(|uuid| (uuid, Seat::TakenBySomebody))
-            .collect();
+        let mut seats: BTreeMap<GpuUuid, Seat> =
+            seat::taken(self.uuids(pool)).into_iter().map(|uuid| (uuid, Seat::TakenBySomebody)).collect();
         seats.extend(asked.iter().map(|(uuid, seat)| (uuid.clone(), *seat)));
         let verdicts = RefCell::new(HashMap::new());
         let life = |process: &Identity| remembered(&verdicts, &self.here, process);

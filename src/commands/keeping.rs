@@ -40,10 +40,12 @@ pub(crate) fn ring(applied: &Applied) {
 /// The heartbeat's news in the supervisor's words.
 pub(crate) fn news(news: heartbeat::News) -> News {
     match news {
-        heartbeat::News::StoreAway { cause } => {
-            News::Warning(format!("{cause}; the command goes on, and is recorded again when the store is back"))
+        heartbeat::News::StoreAway { cause } => News::Warning(format!(
+            "{cause}; the command goes on, and is recorded again when the store is back"
+        )),
+        heartbeat::News::StoreBack => {
+            News::Warning("the store is back, and has the reservation again".into())
         }
-        heartbeat::News::StoreBack => News::Warning("the store is back, and has the reservation again".into()),
         heartbeat::News::Lost { to: Some(holder) } => {
             News::Lost(format!("its GPUs are reserved by {} now", output::holder(&holder)))
         }
@@ -82,7 +84,13 @@ impl Surroundings for Around<'_, '_> {
         if let Err(error) = self.eyes.scan(&self.pool, Freshness::Now) {
             self.out.warn(&format!("cannot see who is left on the GPUs: {error}"), None);
         }
-        let on_gpu = self.eyes.gpus().iter().filter(|gpu| self.is_ours(gpu)).flat_map(pids_on).collect::<BTreeSet<_>>();
+        let on_gpu = self
+            .eyes
+            .gpus()
+            .iter()
+            .filter(|gpu| self.is_ours(gpu))
+            .flat_map(pids_on)
+            .collect::<BTreeSet<_>>();
         self.eyes.close();
         pids.iter().copied().filter(|pid| on_gpu.contains(pid)).collect()
     }
@@ -91,17 +99,20 @@ impl Surroundings for Around<'_, '_> {
         match notice {
             Notice::TimeIsUp => self.out.warn("time is up; ending the command", None),
             Notice::LeaseLost { why, then: OnLost::Warn } => {
-                self.out.warn(&format!("the reservation is lost: {why}; the command goes on without it"), None);
+                self.out
+                    .warn(&format!("the reservation is lost: {why}; the command goes on without it"), None);
             }
             Notice::LeaseLost { why, then: OnLost::Terminate } => {
                 self.out.warn(&format!("the reservation is lost: {why}; ending the command"), None);
             }
             Notice::Warning(text) => self.out.warn(&text, None),
             Notice::EndingLeftovers(left) => {
-                self.out.say(format!("ending what the command left behind: {}", listed(&left)).as_str().into());
+                self.out
+                    .say(format!("ending what the command left behind: {}", listed(&left)).as_str().into());
             }
             Notice::WaitingForLeftovers(left) => {
-                let text = format!("waiting for {}, still on the GPUs; Ctrl-C or SIGTERM ends them", listed(&left));
+                let text =
+                    format!("waiting for {}, still on the GPUs; Ctrl-C or SIGTERM ends them", listed(&left));
                 self.out.say(text.as_str().into());
             }
             Notice::CannotEnd(left) => {

@@ -117,9 +117,7 @@ fn carry_out(verb: &Verb, config: &Config, out: &Out, busy: &mut Exit) -> Result
             let options = config.extend(args)?;
             release::extend(&mut open_as(options.label.clone(), Needs::OwnRight)?, &options)
         }
-        Verb::Status(args) => {
-            status::status(&mut open_as(None, Needs::OwnRight)?, &config.status(args))
-        }
+        Verb::Status(args) => status::status(&mut open_as(None, Needs::OwnRight)?, &config.status(args)),
         Verb::Queue(args) => queue::queue(&mut open_as(None, Needs::OwnRight)?, config.queue(args)),
         Verb::Report(args) => report::report(&mut open_as(None, Needs::OwnRight)?, &config.report(args)),
         Verb::Admin(args) => admin::admin(&mut open_as(None, Needs::FullRight)?, args, config),

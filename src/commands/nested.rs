@@ -68,7 +68,10 @@ pub(super) fn inside(
 /// What was asked for is not in the lease that the run was started under.
 pub(super) fn beyond(reservation: &Reservation) -> Error {
     Error::Failed {
-        message: format!("this is inside a reservation of GPU {}, which has not what you ask for", gpu_list::spaced(&reservation.gpus)),
+        message: format!(
+            "this is inside a reservation of GPU {}, which has not what you ask for",
+            gpu_list::spaced(&reservation.gpus)
+        ),
         hint: Some("ask for GPUs of that reservation, or reserve others besides with --new".into()),
     }
 }

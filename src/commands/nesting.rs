@@ -57,7 +57,11 @@ pub(crate) fn place(
     if let Some(lease) = own_lease(pool, around, is_above) {
         let gpus = lease.gpus.clone();
         let reservation = Box::new(lease.clone());
-        return if fits(asked, &gpus) { Place::Inside { reservation, gpus } } else { Place::Beyond { reservation } };
+        return if fits(asked, &gpus) {
+            Place::Inside { reservation, gpus }
+        } else {
+            Place::Beyond { reservation }
+        };
     }
     let named = match (asked.demand, &around.visible) {
         (Demand::Exactly(ids), _) => ids,
@@ -83,7 +87,9 @@ fn own_lease<'a>(
 fn fits(asked: &Asked<'_>, gpus: &[GpuIndex]) -> bool {
     match (asked.demand, asked.count) {
         (Demand::Exactly(ids), _) => ids.iter().all(|id| gpus.contains(id)),
-        (Demand::Count(count), Count::Typed) => usize::try_from(count.get()).is_ok_and(|count| count <= gpus.len()),
+        (Demand::Count(count), Count::Typed) => {
+            usize::try_from(count.get()).is_ok_and(|count| count <= gpus.len())
+        }
         (Demand::Count(_), Count::Default) | (Demand::AllFree, _) => true,
     }
 }

@@ -39,7 +39,8 @@ fn locate(name: &OsStr, path: Option<&OsStr>) -> Result<PathBuf, Error> {
         return Ok(found);
     }
     // As a shell tells "permission denied" from "not found".
-    let unusable = env::split_paths(path.unwrap_or_default()).map(|dir| dir.join(name)).find(|file| file.is_file());
+    let unusable =
+        env::split_paths(path.unwrap_or_default()).map(|dir| dir.join(name)).find(|file| file.is_file());
     Err(unusable.map_or_else(|| not_found(name), |file| not_executable(&file, "permission denied")))
 }
 

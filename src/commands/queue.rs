@@ -14,8 +14,9 @@ pub(crate) fn queue(ctx: &mut Context<'_>, form: Form) -> Result<Exit, Error> {
     // The line can be shown without an answer from the driver; what blocks it is less certain then.
     let trouble = ctx.eyes.scan(&snapshot.pool, Freshness::Now).err();
     let seats = ctx.eyes.seat_owners(&snapshot.pool);
-    let waiting =
-        ctx.eyes.with_seen(&snapshot.pool, &seats, |seen| plan::standings(&snapshot.pool, seen, snapshot.now));
+    let waiting = ctx
+        .eyes
+        .with_seen(&snapshot.pool, &seats, |seen| plan::standings(&snapshot.pool, seen, snapshot.now));
     let view = QueueView { now: snapshot.now, waiting };
     match form {
         Form::Json => ctx.out.print_json(&output::queue_json(&view))?,

@@ -2,8 +2,8 @@
 
 use super::context::Context;
 use crate::attribution;
-use crate::config::{ExtendOptions, ReleaseOptions};
 use crate::cli::GpuIds;
+use crate::config::{ExtendOptions, ReleaseOptions};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::model::identity::{Here, Life};
@@ -20,7 +20,10 @@ pub(crate) fn release(ctx: &mut Context<'_>, options: &ReleaseOptions) -> Result
     match &applied.outcome {
         Outcome::Changed(ended) => {
             ctx.out.print(&[output::released(ended)])?;
-            ended.iter().filter(|lease| lease.kind == Kind::Run).for_each(|run| ask_to_end(ctx.eyes.here(), run));
+            ended
+                .iter()
+                .filter(|lease| lease.kind == Kind::Run)
+                .for_each(|run| ask_to_end(ctx.eyes.here(), run));
             Ok(Exit::Done)
         }
         _ => Err(ctx.refused(applied)),

@@ -35,12 +35,7 @@ pub(crate) fn reserve(
     }
 }
 
-fn answer(
-    ctx: &Context<'_>,
-    form: ReserveForm,
-    grant: &Grant,
-    cuda_ids: CudaIds,
-) -> Result<Delivery, Error> {
+fn answer(ctx: &Context<'_>, form: ReserveForm, grant: &Grant, cuda_ids: CudaIds) -> Result<Delivery, Error> {
     let lease = &grant.reservation;
     let printed = match form {
         ReserveForm::Sentence => ctx.out.print(&[output::reserved(lease)]),

@@ -107,17 +107,16 @@ fn hold(mut ctx: Context<'_>, run: &Run<'_>, program: Program, grant: Grant) -> 
     drop(seats);
     let out = around.into_out();
     if let Err(error) = keeper.release(Ending::Exited { status: settled.outcome.shell_status() }) {
-        out.warn(&format!("the release is not recorded: {error}"), Some("whoever looks next finds the run ended"));
+        out.warn(
+            &format!("the release is not recorded: {error}"),
+            Some("whoever looks next finds the run ended"),
+        );
     }
     Ok(settled)
 }
 
 /// Starts the heartbeat; its first beat tells the store who the command is.
-fn keep(
-    ctx: Context<'_>,
-    mut reservation: Reservation,
-    child: &AtGate,
-) -> Result<(Keeper, Receiver), Error> {
+fn keep(ctx: Context<'_>, mut reservation: Reservation, child: &AtGate) -> Result<(Keeper, Receiver), Error> {
     let (told, news) = news::channel().doing("making a channel")?;
     reservation.child = attribution::identity_of(ctx.eyes.here(), child.pid());
     let keeper = heartbeat::keep(Keeping {

@@ -88,8 +88,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_seconds(1_000);
 
     fn standing(position: usize, blocked_by: Vec<Why>) -> Standing {
-        let blocked_by =
-            blocked_by.into_iter().map(|why| Blocker { gpu: GpuIndex(0), why }).collect();
+        let blocked_by = blocked_by.into_iter().map(|why| Blocker { gpu: GpuIndex(0), why }).collect();
         Standing { position, enqueued: NOW, give_up: None, available: Vec::new(), blocked_by, behind: None }
     }
 
@@ -110,7 +109,10 @@ mod tests {
     #[test]
     fn a_reservation_about_to_expire_is_looked_at_when_it_does() {
         let soon = NOW.after(Duration::from_millis(700));
-        assert_eq!(next_look(&standing(1, vec![reserved(Some(soon))]), NOW, 0, 1.0), Duration::from_millis(700));
+        assert_eq!(
+            next_look(&standing(1, vec![reserved(Some(soon))]), NOW, 0, 1.0),
+            Duration::from_millis(700)
+        );
         assert_eq!(next_look(&standing(2, vec![reserved(None)]), NOW, 5, 0.0), Duration::from_secs(3));
     }
 

@@ -53,7 +53,9 @@ impl Witness for Observer<'_> {
 
     fn confirm(&mut self, pool: &Pool, outcome: &Outcome) -> Confirmation {
         match outcome {
-            Outcome::Granted(reservation) if reservation.kind == Kind::Run => self.take_seats(pool, reservation),
+            Outcome::Granted(reservation) if reservation.kind == Kind::Run => {
+                self.take_seats(pool, reservation)
+            }
             _ => Confirmation::Commit,
         }
     }

@@ -23,8 +23,8 @@ pub(crate) use answers::{
 };
 pub(crate) use escape::{clip, escape, escape_bytes, width};
 pub(crate) use line::{Colour, Line, Tone};
-pub(crate) use people::holder;
 pub(crate) use out::{LogWriter, Out, OutputError, Talk};
+pub(crate) use people::holder;
 pub(crate) use queue::{QueueJson, QueueView, queue, queue_json};
 pub(crate) use refusal::refusal;
 pub(crate) use report::{ReportUser, ReportView, report};

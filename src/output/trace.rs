@@ -15,7 +15,8 @@ pub(crate) fn trace(verbosity: u8) {
         1 => Level::DEBUG,
         _ => Level::TRACE,
     };
-    let lines = tracing_subscriber::fmt::layer().with_writer(|| LogWriter).with_ansi(false).with_target(false);
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(|| LogWriter).with_ansi(false).with_target(false);
     let ours = Targets::new().with_target(env!("CARGO_CRATE_NAME"), level);
     // Refused only where somebody has set one up already: a test.
     let _ = tracing_subscriber::registry().with(lines.with_filter(ours)).try_init();

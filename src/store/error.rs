@@ -35,7 +35,8 @@ impl StoreError {
             }
             Self::NotWritable { .. } => "make room, or ask whoever runs it".to_owned(),
             Self::BadUrl { .. } => {
-                "for example sqlite:/directory, redis://host:6379/0 or redis+unix:///path.sock?db=0".to_owned()
+                "for example sqlite:/directory, redis://host:6379/0 or redis+unix:///path.sock?db=0"
+                    .to_owned()
             }
             Self::Foreign { .. } => "name another store with --store".to_owned(),
         })

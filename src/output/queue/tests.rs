@@ -15,6 +15,7 @@ use crate::model::reservation::{Author, Kind};
 fn waiter(id: &str, account: &str, demand: Demand, enqueued: i64) -> Waiter {
     Waiter {
         id: LeaseId(id.into()),
+        in_use: crate::model::request::InUse::Avoid,
         holder: holder(account),
         demand,
         kind: Kind::Run,

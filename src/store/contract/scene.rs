@@ -15,7 +15,7 @@ use crate::model::device::Provider;
 use crate::model::identity::{Here, Identity};
 use crate::model::ids::{GpuIndex, GpuUuid, LeaseId, Megabytes, Pid, Timestamp, Uid};
 use crate::model::pool::{Pool, Slot, SlotState};
-use crate::model::request::{Actor, Authority, Demand};
+use crate::model::request::{Actor, Authority, Demand, InUse};
 use crate::model::reservation::{Author, Ended, Ending, Holder, Kind, Past, Reservation, UntilExit};
 use crate::model::seen::Seen;
 use crate::model::verb::Outcome;
@@ -341,6 +341,7 @@ pub(super) fn waiter(id: &str, at: i64) -> Waiter {
         id: held.id,
         holder: held.holder,
         demand: Demand::Exactly(vec![GpuIndex(0)]),
+        in_use: InUse::Avoid,
         kind: Kind::Manual,
         lasts: Some(Duration::from_secs(3600)),
         note: held.note,

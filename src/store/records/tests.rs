@@ -13,7 +13,7 @@ use super::*;
 use crate::model::device::Provider;
 use crate::model::identity::Identity;
 use crate::model::ids::{LeaseId, Pid};
-use crate::model::request::Demand;
+use crate::model::request::{Demand, InUse};
 use crate::model::reservation::{Author, Ended, Ending, Holder, Kind, Past, Reservation, UntilExit};
 use crate::model::strategy::Strategy as Ranking;
 
@@ -135,10 +135,12 @@ prop_compose! {
         note in option::of(text()),
         (enqueued, looked, give_up) in (at(), at(), option::of(at())),
         client in option::of(process()),
+        adopts in any::<bool>(),
     ) -> Waiter {
         let kind = if manual { Kind::Manual } else { Kind::Run };
         let (author, allocated) = (Author::Ours, Vec::new());
-        Waiter { id: LeaseId(id), holder, demand, kind, lasts, note, enqueued, looked, give_up, client, author, allocated }
+        let in_use = if adopts { InUse::Adopt } else { InUse::Avoid };
+        Waiter { id: LeaseId(id), holder, demand, in_use, kind, lasts, note, enqueued, looked, give_up, client, author, allocated }
     }
 }
 
