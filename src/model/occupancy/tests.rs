@@ -69,7 +69,7 @@ fn every_scene_has_its_verdict() {
     let mut names = BTreeSet::new();
     for scene in scenes() {
         assert!(names.insert(scene.name.clone()), "two scenes are called {:?}", scene.name);
-        let said = scene.with(|pool, seen| in_words(pool, seen));
+        let said = scene.with(in_words);
         if said != scene.expect {
             wrong.push_str(&format!("{}:\n  expected {}\n  got      {said}\n", scene.name, scene.expect));
         }
