@@ -135,10 +135,14 @@ impl Look<'_> {
 
 /// Who logged in: survives su and sudo. Kernels without audit tell by the user slice alone.
 pub(super) fn login_uid(dir: &ProcDir, place: &Place) -> Option<Uid> {
-    let text = dir.read("loginuid").ok();
-    let number = text.and_then(|text| str::from_utf8(&text).ok()?.trim().parse().ok());
-    // All ones: nobody logged in, a service.
-    number.filter(|&uid| uid != u32::MAX).map(Uid).or(place.user)
+    let told = dir.read("loginuid").ok().and_then(|text| login_in(&text));
+    told.or(place.user)
+}
+
+/// The text of /proc/PID/loginuid; all ones where nobody logged in, as in a service.
+pub(super) fn login_in(text: &[u8]) -> Option<Uid> {
+    let number: u32 = str::from_utf8(text).ok()?.trim().parse().ok()?;
+    (number != u32::MAX).then_some(Uid(number))
 }
 
 fn name(dir: &ProcDir) -> String {

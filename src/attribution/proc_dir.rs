@@ -76,7 +76,8 @@ impl ProcDir {
     pub(super) fn read(&self, name: &str) -> io::Result<Vec<u8>> {
         const MOST: u64 = 64 * 1024;
         let file = openat(&self.dir, name, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
-        let mut text = Vec::new();
+        // Room for nearly all of them at once: the kernel writes the text anew for every read.
+        let mut text = Vec::with_capacity(4096);
         File::from(file).take(MOST).read_to_end(&mut text)?;
         Ok(text)
     }

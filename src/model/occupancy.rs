@@ -10,14 +10,11 @@ use super::process::Process;
 use super::reservation::Past;
 use super::seen::{Context, GpuProcess, Seat, Seen, Unknown};
 
-mod availability;
 mod doubt;
 mod role;
 mod site;
 #[cfg(test)]
 mod tests;
-
-pub(crate) use availability::{Availability, availability};
 
 use role::Roles;
 use site::{Right, Site};
@@ -112,7 +109,7 @@ impl Occupancy {
     }
 }
 
-/// The verdict on every GPU of the pool. Availability alone is cheaper to have: [`availability`].
+/// The verdict on every GPU of the pool. Cheap enough for every transaction.
 pub(crate) fn judge(pool: &Pool, seen: &Seen<'_>, now: Timestamp) -> BTreeMap<GpuIndex, Occupancy> {
     let sites = Site::all(pool, seen);
     sites.map(|site| (site.gpu, site.judge(now))).collect()

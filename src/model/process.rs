@@ -57,9 +57,11 @@ impl Process {
 
     /// The owner as shown: an account, `uid 23001`, `container 1a2b3c…`; `None` where nothing is known.
     pub(crate) fn owner(&self) -> Option<String> {
+        let tells = self.uid.filter(|uid| !matches!(*uid, Uid::ROOT | Uid::OVERFLOW));
         match &self.origin {
             Origin::Container { host_uid: Some(uid), .. } => Some(self.account_of(*uid)),
-            Origin::Container { id, name, host_uid: None, .. } => {
+            // Root in a container may be anybody; the container at least can be found.
+            Origin::Container { id, name, host_uid: None, .. } if tells.is_none() => {
                 let short = id.get(..12).unwrap_or(id);
                 Some(format!("container {}", name.as_deref().unwrap_or(short)))
             }
@@ -135,6 +137,8 @@ mod tests {
         assert_eq!(shown(Some(1002), Some("bob"), alice, Origin::Unknown), "bob");
         assert_eq!(shown(Some(0), Some("root"), None, container(None, None)), "container 1a2b3c4d5e6f");
         assert_eq!(shown(Some(0), Some("root"), None, container(None, Some("trainer"))), "container trainer");
+        assert_eq!(shown(None, None, None, container(None, Some("trainer"))), "container trainer");
+        assert_eq!(shown(Some(1002), Some("bob"), None, container(None, Some("trainer"))), "bob");
         assert_eq!(shown(Some(101_000), None, alice, container(Some(1001), None)), "alice");
         assert_eq!(shown(Some(101_000), None, None, container(Some(23001), None)), "uid 23001");
         assert_eq!(shown(None, None, None, Origin::Unknown), "", "hidden");

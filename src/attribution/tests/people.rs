@@ -5,6 +5,9 @@ use std::os::unix::process::CommandExt;
 
 use nix::time::{ClockId, clock_gettime};
 
+use super::super::cgroup::Place;
+use super::super::owners::{login_in, login_uid};
+use super::super::proc_dir::Proc;
 use super::*;
 use crate::model::process::Origin;
 use crate::sys::testing::SPOKEN;
@@ -79,6 +82,20 @@ fn a_login_survives_a_change_of_user() {
     wrapper.extend(words_of(&as_user(ALICE, &[])));
     let caller = said("caller", NAME, &wrapper);
     assert_eq!(caller, r#"Caller { uid: Uid(23001), account: "uid 23001", login: None }"#);
+}
+
+#[test]
+fn a_service_has_no_login() {
+    let logins =
+        ["1001", "0\n", "4294967295", "4294967295\n", "-1", "", "x"].map(|text| login_in(text.as_bytes()));
+    assert_eq!(logins, [Some(Uid(1001)), Some(Uid::ROOT), None, None, None, None, None]);
+
+    // Where the kernel does not tell, whose slice it is tells.
+    let own = Proc::here().open(Pid(std::process::id().cast_signed())).unwrap();
+    let told = login_in(&own.read("loginuid").unwrap_or_default());
+    let slice = Place { user: Some(Uid(ALICE)), ..Place::default() };
+    assert_eq!(login_uid(&own, &slice), told.or(Some(Uid(ALICE))));
+    assert_eq!(login_uid(&own, &Place::default()), told);
 }
 
 #[test]

@@ -87,7 +87,7 @@ impl<'a> Site<'a> {
     }
 
     /// Those of them that are use by themselves.
-    pub(super) fn users(&self) -> impl Iterator<Item = (&'a GpuProcess, &'a Process)> + use<'a> {
+    fn users(&self) -> impl Iterator<Item = (&'a GpuProcess, &'a Process)> + use<'a> {
         let holder = self.holder_uid();
         self.listed().filter(move |(on_gpu, process)| !role::is_system(process, on_gpu.context, holder))
     }
@@ -105,7 +105,7 @@ impl<'a> Site<'a> {
         };
         // CUDA_VISIBLE_DEVICES carries the index: granted like this, it would name another GPU.
         if device.device.index != self.gpu && matches!(self.right, Right::Nobody { .. }) {
-            let message = format!("the driver calls it GPU {} now", device.device.index);
+            let message = format!("the driver counts it as GPU {} now", device.device.index);
             return Err(Unknown::Error { message });
         }
         match &device.reading {

@@ -10,17 +10,15 @@ mod scene;
 
 use scene::{NOW, Scene, scenes};
 
-/// The verdict as the scenes write it: claim; usage; processes; availability.
+/// The verdict as the scenes write it: claim; usage; processes.
 fn in_words(pool: &Pool, seen: &Seen<'_>) -> String {
     let gpu = GpuIndex(0);
     let judged = judge(pool, seen, NOW);
     let occupancy = &judged[&gpu];
-    let available = &availability(pool, seen, NOW)[&gpu];
-    assert_eq!(occupancy.is_available(), available.is_available(), "both ways to ask agree");
     let processes: Vec<String> = occupancy.processes.iter().map(process_in_words).collect();
     let usage = usage_in_words(&occupancy.usage);
     let claim = claim_in_words(&occupancy.claim);
-    format!("{claim}; {usage}; {}; {}", processes.join(", "), availability_in_words(available))
+    format!("{claim}; {usage}; {}", processes.join(", "))
 }
 
 fn claim_in_words(claim: &Claim) -> String {
@@ -65,28 +63,13 @@ fn process_in_words(judged: &Judged) -> String {
     format!("{} {role}", judged.process.pid)
 }
 
-fn availability_in_words(available: &Availability<'_>) -> String {
-    match available {
-        Availability::Available => "available".into(),
-        Availability::Reserved(_) => "reserved".into(),
-        Availability::Used { by } => {
-            let users = by.iter().map(|user| user.name.clone().unwrap_or_else(|| "?".into()));
-            format!("used by {}", users.collect::<Vec<_>>().join(" and "))
-        }
-        Availability::Draining => "draining".into(),
-        Availability::Unknown(_) => "unknown".into(),
-        Availability::Seated(_) => "seated".into(),
-        Availability::Damaged => "damaged".into(),
-    }
-}
-
 #[test]
 fn every_scene_has_its_verdict() {
     let mut wrong = String::new();
     let mut names = BTreeSet::new();
     for scene in scenes() {
         assert!(names.insert(scene.name.clone()), "two scenes are called {:?}", scene.name);
-        let said = scene.with(|pool, seen| in_words(pool, seen));
+        let said = scene.with(in_words);
         if said != scene.expect {
             wrong.push_str(&format!("{}:\n  expected {}\n  got      {said}\n", scene.name, scene.expect));
         }
@@ -95,11 +78,27 @@ fn every_scene_has_its_verdict() {
     assert!(names.len() > 40, "the file of scenes was read");
 }
 
+#[test]
+fn only_an_idle_gpu_of_nobody_is_available() {
+    let available =
+        |name: &&Scene| name.with(|pool, seen| judge(pool, seen, NOW)[&GpuIndex(0)].is_available());
+    let scenes = scenes();
+    let names: Vec<&str> = scenes.iter().filter(available).map(|scene| scene.name.as_str()).collect();
+    let expected = [
+        "an idle GPU",
+        "memory at the threshold is nobody's use",
+        "what the driver lists but is not there is not use",
+        "a display server and a desktop",
+        "the driver's daemons",
+        "released, and nothing is left",
+    ];
+    assert_eq!(names, expected);
+}
+
 /// Every scene once more, with each reason to keep away from the GPU put on top: none of them may be lost.
 #[test]
 fn nothing_makes_a_gpu_available_that_is_unknown_seated_or_damaged() {
     let never = |pool: &Pool, seen: &Seen<'_>, why: &str, scene: &Scene| {
-        assert!(!availability(pool, seen, NOW)[&GpuIndex(0)].is_available(), "{}: {why}", scene.name);
         assert!(!judge(pool, seen, NOW)[&GpuIndex(0)].is_available(), "{}: {why}", scene.name);
     };
     for scene in scenes() {
@@ -147,7 +146,7 @@ fn a_slot_is_found_by_uuid_and_an_unbound_one_by_index() {
         .collect();
     let expected = [
         // Granted by index, GPU-A would be used.
-        "nobody; unknown: the driver calls it GPU 1 now",
+        "nobody; unknown: the driver counts it as GPU 1 now",
         "nobody; unknown: not reported by the driver",
         "seat of somebody; idle 0MB",
         "nobody; idle 0MB",
