@@ -213,7 +213,7 @@ impl History {
             request.in_use = InUse::Adopt;
         }
         request.on_busy = if waits {
-            OnBusy::Queue { at_most: (self.asked % 3 == 0).then_some(minutes(30)) }
+            OnBusy::Queue { at_most: self.asked.is_multiple_of(3).then_some(minutes(30)) }
         } else {
             OnBusy::Refuse
         };
