@@ -132,7 +132,8 @@ impl Supply {
         };
         if missing <= usable.len() {
             Turn::Fits(self.choose(pool, ask, usable, missing))
-        } else if self.releases_would_do(ask) {
+        } else if usable.is_empty() || self.releases_would_do(ask) {
+            // With nothing to set aside there is nothing to judge; a long line is walked faster so.
             Turn::SetsAside(usable)
         } else {
             Turn::Hopeless

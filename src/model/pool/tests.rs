@@ -1,6 +1,7 @@
 //! The pool's verbs under named cases and generated histories.
 
 mod claims;
+mod history;
 mod initialising;
 mod line;
 mod properties;
