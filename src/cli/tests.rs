@@ -10,6 +10,8 @@ use super::{Cli, GpuIds, Parsed, ShimVerb, UsageError, Verb, completions, parse}
 use crate::model::ids::{GpuIndex, Megabytes};
 use crate::model::request::Demand;
 
+mod manual;
+
 fn words(line: &[&str]) -> Vec<OsString> {
     std::iter::once("chg").chain(line.iter().copied()).map(OsString::from).collect()
 }
