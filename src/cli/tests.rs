@@ -302,3 +302,18 @@ fn completions_know_verbs_and_the_options_of_the_bare_form() {
         }
     }
 }
+
+#[test]
+fn shells_can_read_their_completions() {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    // zsh is read where it is installed; bash is everywhere.
+    for (shell, program) in [(Shell::Bash, "bash"), (Shell::Zsh, "zsh")] {
+        let mut reader = match Command::new(program).arg("-n").stdin(Stdio::piped()).spawn() {
+            Err(_) if program == "zsh" => continue,
+            reader => reader.expect("a shell"),
+        };
+        reader.stdin.take().expect("its input").write_all(&completions(shell)).expect("read");
+        assert!(reader.wait().expect("its end").success(), "{program}");
+    }
+}
