@@ -31,7 +31,7 @@ try: build ## See it work in half a minute, on this machine's GPUs or on simulat
 
 test: ## Run every test (installs the programs they need, where that is allowed)
 	scripts/needs.sh cc redis-server setpriv tmux bash dash zsh
-	$(CARGO) test --workspace --locked
+	$(CARGO) test --workspace --locked --no-fail-fast
 
 test-gpu: build ## Check the program against this machine's real GPUs
 	scripts/try.sh "$(RELEASE)/chg" nvidia

@@ -2,6 +2,7 @@
 //! configuration, so that every option left out stays `None`.
 
 mod choices;
+pub(crate) mod manual;
 mod parse;
 mod split;
 mod usage;

@@ -10,6 +10,8 @@ use super::{Cli, GpuIds, Parsed, ShimVerb, UsageError, Verb, completions, parse}
 use crate::model::ids::{GpuIndex, Megabytes};
 use crate::model::request::Demand;
 
+mod manual;
+
 fn words(line: &[&str]) -> Vec<OsString> {
     std::iter::once("chg").chain(line.iter().copied()).map(OsString::from).collect()
 }
@@ -298,5 +300,20 @@ fn completions_know_verbs_and_the_options_of_the_bare_form() {
         for word in ["reserve", "gpu-ids", both] {
             assert!(script.contains(word), "{shell}: {word}");
         }
+    }
+}
+
+#[test]
+fn shells_can_read_their_completions() {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    // zsh is read where it is installed; bash is everywhere.
+    for (shell, program) in [(Shell::Bash, "bash"), (Shell::Zsh, "zsh")] {
+        let mut reader = match Command::new(program).arg("-n").stdin(Stdio::piped()).spawn() {
+            Err(_) if program == "zsh" => continue,
+            reader => reader.expect("a shell"),
+        };
+        reader.stdin.take().expect("its input").write_all(&completions(shell)).expect("read");
+        assert!(reader.wait().expect("its end").success(), "{program}");
     }
 }

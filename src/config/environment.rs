@@ -11,8 +11,13 @@ use super::settings::SETTINGS;
 pub(super) const PREFIX: &str = "CANHAZGPU_";
 
 /// Not settings: which file to read, and what commands and shims are told.
-const OURS: &[&str] =
-    &["CANHAZGPU_CONFIG", "CANHAZGPU_RESERVATION", "CANHAZGPU_DEVICES", "CANHAZGPU_SHIM_GPUS"];
+const OURS: &[&str] = &[
+    "CANHAZGPU_CONFIG",
+    "CANHAZGPU_RESERVATION",
+    "CANHAZGPU_DEVICES",
+    "CANHAZGPU_SHIM_GPUS",
+    "CANHAZGPU_SHIM_HOPS",
+];
 
 /// Settings among the variables, and the names that are none. An empty variable is as good as none.
 pub(super) fn read(variables: &[(String, OsString)]) -> Result<(Vec<Entry>, Vec<String>), ConfigError> {

@@ -375,3 +375,24 @@ fn files_are_read_from_where_they_lie() {
     let lasts = config.reserve(&ReserveArgs::default()).expect("options").lasts;
     assert_eq!(lasts, Duration::from_secs(1800));
 }
+
+#[test]
+fn the_manual_names_every_key() {
+    let source = crate::cli::manual::page(Some("config")).expect("the page");
+    for setting in settings::SETTINGS {
+        let (section, name) = setting.key.split_once('.').unwrap_or(("", setting.key));
+        let named = source.lines().filter(|line| line.contains("Va ")).any(|line| {
+            line.replace(".It ", "")
+                .replace(".Va ", "")
+                .replace("Va ", "")
+                .split([' ', ','])
+                .any(|word| word == name)
+        });
+        assert!(named, "{}", setting.key);
+        assert!(
+            section.is_empty()
+                || source.contains(&format!("[{section}]"))
+                || source.contains(&format!("Bq {section}"))
+        );
+    }
+}

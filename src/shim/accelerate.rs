@@ -1,0 +1,137 @@
+//! `accelerate launch`: processes over all machines, from its options or its configuration, one GPU each. Pure.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::words::{Names, Options, only_asks, script_at, without};
+use super::{Arguments, Judgement, Needs, World, product, share, whole, yaml};
+use crate::model::gpu_list;
+
+const PROCESSES: Names = &["--num-processes"];
+const MACHINES: Names = &["--num-machines"];
+const CONFIG: Names = &["--config-file"];
+const IDS: Names = &["--gpu-ids"];
+/// No GPU of the kind that is reserved here.
+const ELSEWHERE: Names = &["--cpu", "--use-cpu", "--tpu", "--use-mps-device"];
+
+const SWITCHES: Names = &[
+    "--cpu",
+    "--use-cpu",
+    "--multi-gpu",
+    "--tpu",
+    "--use-mps-device",
+    "--ipex",
+    "--use-xpu",
+    "--dynamo-use-fullgraph",
+    "--dynamo-use-dynamic",
+    "--dynamo-use-regional-compilation",
+    "--use-deepspeed",
+    "--use-fsdp",
+    "--use-parallelism-config",
+    "--use-megatron-lm",
+    "--tpu-use-cluster",
+    "--no-tpu-use-cluster",
+    "--tpu-use-sudo",
+    "--downcast-bf16",
+    "--same-network",
+    "-m",
+    "--module",
+    "--no-python",
+    "--debug",
+    "-q",
+    "--quiet",
+    "--enable-cpu-affinity",
+    "--main-training-function-is-local",
+    "--use-fp8",
+];
+
+pub(super) fn judge(words: &[String], arguments: &[OsString], world: &World<'_>) -> Judgement {
+    match words.first().map(String::as_str) {
+        Some("launch") => judge_launch(words, arguments, 1, world),
+        Some("test") if !only_asks(words) => whole(needs(&Options::of(words), world), arguments),
+        // config, env, estimate-memory, merge-weights, tpu-config …
+        _ => whole(Ok(Needs::Nothing), arguments),
+    }
+}
+
+/// Judges `accelerate launch`, whose own words begin at `from`.
+pub(super) fn judge_launch(
+    words: &[String],
+    arguments: &[OsString],
+    from: usize,
+    world: &World<'_>,
+) -> Judgement {
+    let rest = words.get(from..).unwrap_or_default();
+    let own = &words[..from + script_at(rest, SWITCHES)];
+    if only_asks(own) || own.len() == words.len() {
+        return whole(Ok(Needs::Nothing), arguments);
+    }
+    let options = Options::of(own);
+    let verdict = needs(&options, world);
+    let Ok(needs) = verdict else { return whole(verdict, arguments) };
+    let mut kept = without(arguments, &options.all(IDS));
+    // Accelerate would write the ids of its configuration over our variable: `all` keeps it from that.
+    if ids(settings(&options, world).as_ref()).is_some() {
+        kept.insert(from, OsString::from("--gpu_ids=all"));
+    }
+    Judgement { needs, arguments: Arguments::Known(kept) }
+}
+
+fn needs(options: &Options<'_>, world: &World<'_>) -> Result<Needs, String> {
+    if options.has(ELSEWHERE) {
+        return Ok(Needs::Nothing);
+    }
+    let file = settings(options, world);
+    if let (Some(named), None) = (options.value(CONFIG), &file) {
+        return Err(format!("{named} cannot be read"));
+    }
+    let set = |key: &str| file.as_ref().and_then(|file| file.get(key)).cloned();
+    if set("use_cpu").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+        return Ok(Needs::Nothing);
+    }
+    let listed = match options.value(IDS) {
+        Some(typed) => Some(typed).filter(|typed| typed != "all"),
+        None => ids(file.as_ref()),
+    };
+    if let Some(list) = listed {
+        return gpu_list::parse(&list).map(Needs::Exactly).map_err(|wrong| wrong.to_string());
+    }
+    let configured = |key: &str| {
+        let read =
+            |text: String| text.parse::<u32>().map_err(|_| format!("{key} of its configuration is '{text}'"));
+        set(key).map(read).transpose()
+    };
+    let machines = options.number(MACHINES)?.or(configured("num_machines")?).unwrap_or(1);
+    match options.number(PROCESSES)?.or(configured("num_processes")?) {
+        // A process takes a GPU at least: 0 stands for what it finds.
+        Some(0) | None => Ok(Needs::AllFree),
+        Some(total) => share(product(&[total])?, machines),
+    }
+}
+
+fn ids(file: Option<&BTreeMap<String, String>>) -> Option<String> {
+    file?.get("gpu_ids").filter(|ids| *ids != "all" && *ids != "null").cloned()
+}
+
+fn settings(options: &Options<'_>, world: &World<'_>) -> Option<BTreeMap<String, String>> {
+    let places = match options.value(CONFIG) {
+        Some(named) => vec![PathBuf::from(named)],
+        None => usual_places(world),
+    };
+    places.iter().find_map(|path| (world.read)(path)).map(|text| yaml::scalars(&text))
+}
+
+/// Where `accelerate config` writes by itself.
+fn usual_places(world: &World<'_>) -> Vec<PathBuf> {
+    let cache = world
+        .variable("HF_HOME")
+        .map(PathBuf::from)
+        .or_else(|| world.variable("XDG_CACHE_HOME").map(|cache| Path::new(&cache).join("huggingface")))
+        .or_else(|| world.home(".cache/huggingface"));
+    let cache = cache.map(|cache| cache.join("accelerate"));
+    cache
+        .iter()
+        .flat_map(|cache| ["default_config.yaml", "default_config.json"].map(|name| cache.join(name)))
+        .collect()
+}

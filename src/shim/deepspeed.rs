@@ -1,0 +1,86 @@
+//! `deepspeed` and `ds`: its options that pick GPUs become the reservation and are dropped, because the launcher
+//! deletes CUDA_VISIBLE_DEVICES when it sees them. Pure.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use super::words::{Found, Names, Options, only_asks, script_at, without};
+use super::{Arguments, Judgement, Needs, Verdict, World, product, whole};
+use crate::model::gpu_list;
+
+const COUNTS: Names = &["--num-gpus", "--num-accelerators"];
+const INCLUDE: Names = &["--include", "-i"];
+const EXCLUDE: Names = &["--exclude", "-e"];
+const HOSTS: Names = &["--hostfile", "-H"];
+const MACHINES: Names = &["--num-nodes"];
+/// Read without being named.
+const USUAL_HOSTS: &str = "/job/hostfile";
+
+const SWITCHES: Names = &[
+    "--force-multi",
+    "--module",
+    "--no-python",
+    "--no-local-rank",
+    "--no-ssh",
+    "--no-ssh-check",
+    "--save-pid",
+    "--elastic-training",
+    "--bind-cores-to-rank",
+    "--detect-nvlink-pairs",
+];
+
+pub(super) fn judge(words: &[String], arguments: &[OsString], world: &World<'_>) -> Judgement {
+    judge_from(words, arguments, 0, world)
+}
+
+/// Judges a command line whose own words begin at `from`.
+pub(super) fn judge_from(
+    words: &[String],
+    arguments: &[OsString],
+    from: usize,
+    world: &World<'_>,
+) -> Judgement {
+    let rest = words.get(from..).unwrap_or_default();
+    let own = &words[..from + script_at(rest, SWITCHES)];
+    if only_asks(own) || own.len() == words.len() {
+        return whole(Ok(Needs::Nothing), arguments);
+    }
+    let options = Options::of(own);
+    let picking: Vec<Found> =
+        [COUNTS, INCLUDE, EXCLUDE].iter().flat_map(|names| options.all(names)).collect();
+    match needs(&options, world) {
+        Ok(needs) => Judgement { needs, arguments: Arguments::Known(without(arguments, &picking)) },
+        unclear => whole(unclear, arguments),
+    }
+}
+
+fn needs(options: &Options<'_>, world: &World<'_>) -> Verdict {
+    if options.value(HOSTS).is_some() || (world.read)(Path::new(USUAL_HOSTS)).is_some() {
+        return Err("a host file spreads it over several machines".to_owned());
+    }
+    if options.number_or(MACHINES, 1)? > 1 {
+        return Err("it runs on several machines".to_owned());
+    }
+    match (options.value(INCLUDE), options.value(EXCLUDE)) {
+        (Some(_), Some(_)) => Err("--include and --exclude exclude each other".to_owned()),
+        (Some(list), None) => Ok(slots(&list)?.map_or(Needs::AllFree, Needs::Exactly)),
+        (None, Some(list)) => match slots(&list)? {
+            Some(ids) => Ok(Needs::AllBut(ids)),
+            None => Err(format!("--exclude '{list}' leaves no GPU")),
+        },
+        // -1 is its own word for all.
+        (None, None) => match options.value(COUNTS).as_deref() {
+            None | Some("-1") => Ok(Needs::AllFree),
+            Some(_) => product(&[options.number_or(COUNTS, 1)?]),
+        },
+    }
+}
+
+/// `localhost:0,2` or `localhost`, which is all of it: `None`.
+fn slots(list: &str) -> Result<Option<Vec<crate::model::ids::GpuIndex>>, String> {
+    let (host, ids) = list.split_once(':').map_or((list, None), |(host, ids)| (host, Some(ids)));
+    if host != "localhost" || list.contains('@') {
+        return Err(format!("'{list}' names another machine"));
+    }
+    ids.map(|ids| gpu_list::parse(ids).map_err(|wrong| wrong.to_string())).transpose()
+}
