@@ -104,6 +104,22 @@ fn root_works_on_anothers_store_as_its_owner() {
 }
 
 #[test]
+fn authority_follows_the_directory_not_whoever_came_first() {
+    if !nix::unistd::geteuid().is_root() {
+        skip("only root can be several users");
+        return;
+    }
+    let scene = Scene::sqlite();
+    let StoreUrl::Sqlite(directory) = &scene.url else { unreachable!() };
+    std::fs::create_dir(directory).unwrap();
+    std::fs::set_permissions(directory, PermissionsExt::from_mode(0o777)).unwrap();
+    assert_eq!(Worker::start_as(OTHER, &scene, "look", "").finish(), ["sees 0"]);
+    assert!(files(&scene).iter().all(|(_, uid, _)| *uid == OTHER));
+    assert_eq!(scene.client().backend.owner().unwrap(), Some(crate::model::ids::Uid::ROOT));
+    assert_eq!(scene.client().look().slots.len(), 0, "root works on the first user's database");
+}
+
+#[test]
 fn the_first_users_make_one_store_together() {
     if !nix::unistd::geteuid().is_root() {
         skip("only root can be several users");
@@ -117,5 +133,5 @@ fn the_first_users_make_one_store_together() {
     }
     let left: Vec<_> = std::fs::read_dir(scene.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
     let StoreUrl::Sqlite(directory) = &scene.url else { unreachable!() };
-    assert_eq!(left, [directory.clone()], "and nothing else is left");
+    assert_eq!(left, std::slice::from_ref(directory), "and nothing else is left");
 }

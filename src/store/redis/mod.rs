@@ -139,11 +139,11 @@ impl RedisStore {
     }
 
     /// Watches and reads everything: one exchange when the guess is right and nobody waits, another otherwise.
-    fn read(&mut self, named: Option<&LeaseId>) -> Result<(View, bool), Fault> {
+    fn read(&mut self, purpose: Purpose, named: Option<&LeaseId>) -> Result<(View, bool), Fault> {
         let guess: Vec<GpuIndex> = self.guess.iter().copied().collect();
         let answers = self.exchange(&self.keys.first_look(&guess, named))?;
         let mut first = answers::first_look(&self.session, answers, &guess)?;
-        if first.locked {
+        if first.locked && purpose == Purpose::Change {
             return Err(Fault::Wait);
         }
         let final_trouble = |session: &Session, trouble| Fault::Final(session.trouble(trouble));
@@ -175,9 +175,9 @@ impl Backend for RedisStore {
         until: Instant,
     ) -> Result<View, StoreError> {
         self.patiently(until, |store| {
-            let (mut view, over) = store.read(named)?;
+            let (mut view, over) = store.read(purpose, named)?;
             view.loaded.pool.known_ended.extend(named.filter(|_| over).cloned());
-            // A mere look is worth repeating only if it is cheap to know that it was torn.
+            // What is to be changed is checked by the commit; a mere look has to find out now whether it was torn.
             match purpose {
                 Purpose::Change => Ok(view),
                 Purpose::Look => match store.ask(&commands::nothing(), "the pool")?.pop() {
