@@ -1,0 +1,104 @@
+//! This process towards the kernel: adopting orphans, being stopped, dying of a signal; and others through pidfds.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::resource::{Resource, setrlimit};
+
+use super::signal::{
+    Disposition, Mask, Recipient, Signal, SignalSet, disposition, mask, pending, send, set_disposition,
+};
+use crate::model::ids::Pid;
+
+pub(crate) fn own_pid() -> Pid {
+    Pid(nix::unistd::getpid().as_raw())
+}
+
+pub(crate) fn own_session() -> Pid {
+    // Asking about oneself cannot fail.
+    Pid(nix::unistd::getsid(None).map_or(0, nix::unistd::Pid::as_raw))
+}
+
+/// The group of a process, a zombie's too.
+pub(crate) fn group_of(pid: Pid) -> Option<Pid> {
+    nix::unistd::getpgid(Some(nix::unistd::Pid::from_raw(pid.0))).ok().map(|group| Pid(group.as_raw()))
+}
+
+/// From now on orphans below us become our children instead of init's.
+pub(crate) fn adopt_orphans() -> Result<(), Errno> {
+    nix::sys::prctl::set_child_subreaper(true)
+}
+
+/// What became of a wish to be stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// We were stopped, and continued since; the SIGCONT waits in the inbox.
+    Over,
+    /// The kernel threw the signal away: nobody could continue a group whose parents are outside of its session.
+    Discarded,
+}
+
+/// Stops our whole process group as `by`, one of the signals a terminal stops with, does by default. Returns when
+/// somebody continued us.
+pub(crate) fn stop_own_group(by: Signal) -> Stop {
+    let before = disposition(by);
+    let only = SignalSet::EMPTY.with(by);
+    set_disposition(by, Disposition::Default);
+    // Generating a stop signal discards a pending SIGCONT, so one that is pending below came after it.
+    let _ = send(Recipient::OwnGroup, by);
+    mask(Mask::Unblock, only);
+    mask(Mask::Block, only);
+    if before == Disposition::Ignore {
+        set_disposition(by, before);
+    }
+    if pending().contains(Signal::CONT) { Stop::Over } else { Stop::Discarded }
+}
+
+/// Ends this process as the signal ends one by default, so that our parent sees what it would have seen of the
+/// command. Without a core dump: the command made its own. Where the signal cannot end us (process 1 of a pid
+/// namespace), exits with 128 + n.
+pub(crate) fn die_of_signal(signal: Signal) -> ! {
+    let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+    // A dump into a pipe does not ask for that limit.
+    let _ = nix::sys::prctl::set_dumpable(false);
+    set_disposition(signal, Disposition::Default);
+    // Before the signal is there: afterwards it must be the next thing that happens.
+    let _ = send(Recipient::Process(own_pid().0), signal);
+    mask(Mask::Unblock, SignalSet::EMPTY.with(signal));
+    std::process::exit(128 + signal.0)
+}
+
+/// A process that cannot be mistaken for a later one of the same number.
+#[derive(Debug)]
+pub(crate) struct Pidfd(OwnedFd);
+
+impl Pidfd {
+    /// ESRCH if there is no such process.
+    pub(crate) fn open(pid: Pid) -> Result<Self, Errno> {
+        // SAFETY: pidfd_open has no preconditions.
+        let fd = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, pid.0, 0) })?;
+        // SAFETY: the call above made this descriptor (close-on-exec), and nobody else knows its number.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd as libc::c_int) }))
+    }
+
+    /// Whether the process, with all of its threads, has ended; a zombie has.
+    pub(crate) fn has_ended(&self) -> bool {
+        let mut fds = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
+        poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+    }
+
+    pub(crate) fn send(&self, signal: Signal) -> Result<(), Errno> {
+        let no_info = std::ptr::null::<libc::siginfo_t>();
+        // SAFETY: without a siginfo the kernel reads no memory of ours.
+        let sent =
+            unsafe { libc::syscall(libc::SYS_pidfd_send_signal, self.0.as_raw_fd(), signal.0, no_info, 0) };
+        Errno::result(sent).map(drop)
+    }
+}
+
+impl AsFd for Pidfd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
