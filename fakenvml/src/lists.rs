@@ -5,7 +5,7 @@ use std::ffi::c_uint;
 use crate::answers::{self, Handle, RawHandle};
 use crate::code::Code;
 use crate::files::{Kind, Mig};
-use crate::world::World;
+use crate::world::{Call, World};
 
 const NO_INSTANCE: u32 = u32::MAX;
 /// The driver's word for "cannot tell".
@@ -59,7 +59,9 @@ pub(crate) unsafe fn list<T: From<(u32, u64)> + Copy>(
     count: *mut c_uint,
     infos: *mut T,
 ) -> u32 {
-    answers::on_device(function, device, |world, handle| {
+    // SAFETY: the caller's promise is this function's own.
+    let call = unsafe { call(function, count) };
+    answers::on_device_in(call, device, |world, handle| {
         let entries: Vec<T> = entries(world, handle, kind)?.into_iter().map(T::from).collect();
         // SAFETY: the caller's promise is this function's own.
         unsafe { fill(&entries, entries.len(), count, infos) }
@@ -78,7 +80,9 @@ pub(crate) unsafe fn list_v3(
     count: *mut c_uint,
     infos: *mut ProcessV2,
 ) -> u32 {
-    answers::on_device(function, device, |world, handle| {
+    // SAFETY: the caller's promise is this function's own.
+    let call = unsafe { call(function, count) };
+    answers::on_device_in(call, device, |world, handle| {
         let found = entries(world, handle, kind)?;
         let right: Vec<ProcessV2> = found.iter().map(|&entry| entry.into()).collect();
         if !too_long_in(&world.driver.version) {
@@ -104,6 +108,14 @@ fn too_long_in(version: &str) -> bool {
             .next()
             .and_then(|minor| minor.parse::<u32>().ok())
             .is_some_and(|minor| (43..=86).contains(&minor))
+}
+
+/// # Safety
+/// `count` is null or valid.
+unsafe fn call(function: &str, count: *const c_uint) -> Call<'_> {
+    // SAFETY: valid by the caller's promise, or null.
+    let counts = unsafe { count.as_ref() } == Some(&0);
+    Call { counts, ..Call::of(function, None) }
 }
 
 /// # Safety

@@ -15,7 +15,7 @@ set -u
 
 dir=${FAKENVML_DIR:-${0%/*}}
 [ -f "$dir/driver.json" ] || dir=$dir/..
-memory=1024 kind=compute listed=true ignored= children=0 daemons=0 status=
+memory=1024 kind=compute listed=true ignored='' children=0 daemons=0 status=''
 
 while [ $# -gt 0 ]; do
     case $1 in
@@ -54,6 +54,7 @@ visible() {
         while read -r _ _ gpu; do echo "$gpu"; done < "$dir/cuda-order"
         return 0
     fi
+    # shellcheck disable=SC2086 # split at commas
     for wanted in $(IFS=,; echo $CUDA_VISIBLE_DEVICES); do
         found=
         while read -r index uuid gpu; do

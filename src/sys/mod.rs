@@ -6,6 +6,7 @@ pub(crate) mod exec;
 pub(crate) mod helper;
 pub(crate) mod inbox;
 pub(crate) mod inherited;
+pub(crate) mod nvml_v1;
 pub(crate) mod process;
 pub(crate) mod signal;
 pub(crate) mod terminal;
