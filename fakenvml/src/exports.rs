@@ -191,7 +191,7 @@ pub unsafe extern "C" fn nvmlDeviceGetMemoryInfo(device: RawHandle, memory: *mut
 
 /// What the GPU's own count and its processes use, without what the driver reserves.
 fn used_mb(world: &World, handle: Handle, gpu: &Gpu) -> Result<u64, Code> {
-    let of_processes = world.processes(handle.gpu)?;
+    let of_processes = world.processes(handle.gpu, |process| process.memory_mb.is_some())?;
     Ok(gpu.used_mb + of_processes.iter().filter_map(|(_, process)| process.memory_mb).sum::<u64>())
 }
 

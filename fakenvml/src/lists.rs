@@ -4,7 +4,7 @@ use std::ffi::c_uint;
 
 use crate::answers::{self, Handle, RawHandle};
 use crate::code::Code;
-use crate::files::{Kind, Mig};
+use crate::files::{Kind, Mig, Process};
 use crate::world::{Call, World};
 
 const NO_INSTANCE: u32 = u32::MAX;
@@ -143,10 +143,10 @@ fn entries(world: &World, handle: Handle, kind: Kind) -> Result<Vec<(u32, u64)>,
     if matches!(gpu.mig, Mig::On(_)) && handle.slot.is_none() && !privileged {
         return Err(Code::NO_PERMISSION);
     }
+    let on_list = |process: &Process| process.listed && (process.kind == kind || process.kind == Kind::Both);
     Ok(world
-        .processes(handle.gpu)?
+        .processes(handle.gpu, on_list)?
         .into_iter()
-        .filter(|(_, process)| process.listed && (process.kind == kind || process.kind == Kind::Both))
         .map(|(pid, process)| (pid, process.memory_mb.map_or(NOT_AVAILABLE, |mb| mb << 20)))
         .collect())
 }

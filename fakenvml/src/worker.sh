@@ -44,8 +44,8 @@ know_yourself() {
 
 claim() {
     draft=$dir/gpus/$1/procs/.draft-$pid
-    printf '{"start":%s,"memory_mb":%s,"kind":"%s","listed":%s}' "$start" "$2" "$kind" "$listed" > "$draft"
-    mv "$draft" "$dir/gpus/$1/procs/$pid"
+    printf '{"start":%s,"memory_mb":%s,"kind":"%s","listed":%s}' "$start" "$2" "$kind" "$listed" > "$draft" &&
+        mv "$draft" "$dir/gpus/$1/procs/$pid"
 }
 
 # Prints the driver's indices of the GPUs that this process may use. An unknown one is cudaErrorNoDevice.
@@ -67,12 +67,13 @@ visible() {
 
 work() {
     know_yourself
-    for gpu in $gpus; do claim "$gpu" "$memory"; done
-    [ -z "$status" ] || exit "$status"
+    # It listens before it is seen: whoever sees it can tell it to end, and if the scenario is gone it ends by itself.
     fifo=$dir/control/$pid
     mkfifo -m 666 "$fifo" || exit 99
     # Open for both, so that a read waits for a writer instead of seeing the end of the file.
-    exec 3<> "$fifo"
+    exec 3<> "$fifo" || exit 99
+    for gpu in $gpus; do claim "$gpu" "$memory" || exit 99; done
+    [ -z "$status" ] || exit "$status"
     while :; do
         read -r verb first second <&3 || continue
         case $verb in

@@ -97,8 +97,12 @@ impl World {
         read(&files::gpu_file(&self.dir, gpu))?.ok_or(Code::INVALID_ARGUMENT)
     }
 
-    /// The live processes of a GPU, by pid.
-    pub(crate) fn processes(&self, gpu: u32) -> Result<Vec<(u32, files::Process)>, Code> {
+    /// The live processes of a GPU among the `wanted`, by pid.
+    pub(crate) fn processes(
+        &self,
+        gpu: u32,
+        wanted: impl Fn(&files::Process) -> bool,
+    ) -> Result<Vec<(u32, files::Process)>, Code> {
         let dir = files::processes_dir(&self.dir, gpu);
         let mut found = Vec::new();
         for entry in std::fs::read_dir(dir).map_err(|_| Code::UNKNOWN)?.flatten() {
@@ -106,6 +110,7 @@ impl World {
                 continue;
             };
             if let Some(process) = read::<files::Process>(&entry.path())?
+                && wanted(&process)
                 && alive::is_same(pid, process.start)
             {
                 found.push((pid.unsigned_abs(), process));

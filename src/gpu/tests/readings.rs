@@ -1,6 +1,6 @@
 //! What GPUs that answer say.
 
-use fakenvml::{Code, Kind, Mig, MigInstance, Process, Scenario};
+use fakenvml::{Code, Kind, Mig, MigInstance, Scenario};
 
 use super::{PATIENT, Sleeper, measured, scan, scanner, unknown};
 use crate::gpu::{Nameless, Scan, Scanner, Source};
@@ -23,6 +23,7 @@ fn has_called(scenario: &Scenario, function: &str) -> bool {
 /// A process that computes, one that draws, one that does both.
 fn busy_host() -> (Scenario, [Sleeper; 3], Vec<GpuProcess>) {
     let host = Scenario::with_gpus(1);
+    host.log_calls();
     let mut jobs = [Sleeper::start(), Sleeper::start(), Sleeper::start()];
     jobs.sort_by_key(Sleeper::pid);
     host.add_process(0, jobs[0].pid(), Some(5000), Kind::Compute);
@@ -146,14 +147,7 @@ fn a_process_of_another_pid_namespace_shows_as_memory_only() {
     let host = Scenario::with_gpus(1);
     let job = Sleeper::start();
     host.add_process(0, job.pid(), Some(9000), Kind::Compute);
-    let path = host.dir().join(format!("gpus/0/procs/{}", job.pid()));
-    let listed: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-    let start = listed["start"].as_u64().unwrap();
-    host.add_entry(
-        0,
-        job.pid(),
-        &Process { start, memory_mb: Some(9000), kind: Kind::Compute, listed: false },
-    );
+    host.change_process(0, job.pid(), |process| process.listed = false);
     let seen = scan(&host);
     assert!(measured(&seen, 0).processes.is_empty());
     assert_eq!(measured(&seen, 0).used, Megabytes(9004));
@@ -162,6 +156,7 @@ fn a_process_of_another_pid_namespace_shows_as_memory_only() {
 #[test]
 fn a_helper_is_kept_and_sees_the_world_change() {
     let host = Scenario::with_gpus(1);
+    host.log_calls();
     let mut scanner = scanner(host.library(), PATIENT);
     assert_eq!(measured(&scanner.scan().unwrap(), 0).used, Megabytes(4));
     let (helper, mut job) = (scanner.helper_pid(), Sleeper::start());
