@@ -3,6 +3,7 @@
 mod answers;
 mod blockers;
 mod clock;
+mod doctor;
 mod escape;
 mod grid;
 mod json;
@@ -21,6 +22,7 @@ mod watch;
 pub(crate) use answers::{
     ReservedJson, exports, extended, granted, released, reserved, reserved_json, short,
 };
+pub(crate) use doctor::{Area, DoctorView, Finding, Level, SettingView, doctor};
 pub(crate) use escape::{clip, escape, escape_bytes, width};
 pub(crate) use line::{Colour, Line, Tone};
 pub(crate) use out::{LogWriter, Out, OutputError, Talk};
