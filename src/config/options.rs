@@ -8,8 +8,8 @@ use super::datum::Held;
 use super::error::ConfigError;
 use super::resolve::Value;
 use crate::cli::{
-    BusyArgs, DoctorArgs, ExtendArgs, GpuArgs, GpuIds, OnLost, Orphans, QueueArgs, ReleaseArgs, ReportArgs, ReserveArgs,
-    RunArgs, StatusArgs, StatusLayout, UsageError,
+    BusyArgs, DoctorArgs, ExtendArgs, GpuArgs, GpuIds, OnLost, Orphans, QueueArgs, ReleaseArgs, ReportArgs,
+    ReserveArgs, RunArgs, StatusArgs, StatusLayout, UsageError,
 };
 use crate::model::duration::InShort;
 use crate::model::request::{Demand, InUse, OnBusy};
