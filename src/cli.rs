@@ -22,8 +22,8 @@ pub(crate) use parse::{Parsed, completions, parse};
 pub(crate) use usage::UsageError;
 pub(crate) use values::GpuIds;
 pub(crate) use verbs::{
-    AdminArgs, BusyArgs, DoctorArgs, ExtendArgs, GpuArgs, ManArgs, QueueArgs, ReleaseArgs, ReportArgs, ReserveArgs,
-    RunArgs, ShimArgs, ShimInstallArgs, ShimRemoveArgs, ShimVerb, StatusArgs,
+    AdminArgs, BusyArgs, DoctorArgs, ExtendArgs, GpuArgs, ManArgs, QueueArgs, ReleaseArgs, ReportArgs,
+    ReserveArgs, RunArgs, ShimArgs, ShimInstallArgs, ShimRemoveArgs, ShimVerb, StatusArgs,
 };
 
 use crate::model::ids::Megabytes;
