@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::attribution::{self, Accounts, Detail};
-use crate::gpu::{GpuError, Scanner, Source};
+use crate::gpu::{GpuError, Scanner, Source, Upkeep};
 use crate::model::device::{Device, Provider, fake_devices};
 use crate::model::identity::{Here, Identity, Life};
 use crate::model::ids::{GpuIndex, GpuUuid, Megabytes, Pid};
@@ -41,6 +41,7 @@ pub(crate) struct Eyes {
     scanner: Option<Scanner>,
     gpus: Vec<GpuSeen>,
     owners: BTreeMap<Pid, Process>,
+    upkeep: Upkeep,
     scanned: Option<Instant>,
 }
 
@@ -60,6 +61,7 @@ impl Eyes {
             scanner: None,
             gpus: Vec::new(),
             owners: BTreeMap::new(),
+            upkeep: Upkeep::default(),
             scanned: None,
         }
     }
@@ -75,6 +77,11 @@ impl Eyes {
 
     pub(crate) fn gpus(&self) -> &[GpuSeen] {
         &self.gpus
+    }
+
+    /// How the driver is kept, by the last scan.
+    pub(crate) const fn upkeep(&self) -> &Upkeep {
+        &self.upkeep
     }
 
     /// The process that asks the driver for us, if there is one.
@@ -99,6 +106,7 @@ impl Eyes {
         scan.name_from(&known(pool));
         self.owners = attribution::owners(pids(&scan.gpus), &self.accounts, Detail::Brief);
         self.gpus = scan.gpus;
+        self.upkeep = scan.upkeep;
         drop_vanished(&mut self.gpus, &self.owners);
         self.scanned = Some(scan.taken);
         Ok(())

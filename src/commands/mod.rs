@@ -127,7 +127,7 @@ fn carry_out(verb: &Verb, config: &Config, out: &Out, busy: &mut Exit) -> Result
             out.print_text(&String::from_utf8_lossy(&script))?;
             Ok(Exit::Done)
         }
-        Verb::Run(_) | Verb::Shim(_) | Verb::Doctor | Verb::Man(_) | Verb::Web { .. } => Ok(Exit::Failed),
+        Verb::Run(_) | Verb::Shim(_) | Verb::Doctor(_) | Verb::Man(_) | Verb::Web { .. } => Ok(Exit::Failed),
     }
 }
 
