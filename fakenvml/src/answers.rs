@@ -5,7 +5,7 @@ use std::ptr;
 
 use crate::code::Code;
 use crate::files::{Gpu, Mig, MigInstance};
-use crate::world::{Needs, World, answer};
+use crate::world::{Call, Needs, World, answer};
 
 /// nvmlDevice_t. Not an address: GPU, slot and the driver's generation packed into one, so that a handle from before
 /// a reload is noticed.
@@ -39,8 +39,18 @@ pub(crate) fn on_device(
     device: RawHandle,
     body: impl FnOnce(&World, Handle) -> Result<(), Code>,
 ) -> u32 {
+    on_device_in(Call::of(function, None), device, body)
+}
+
+/// As `on_device`, for a call of which more is known.
+pub(crate) fn on_device_in(
+    call: Call<'_>,
+    device: RawHandle,
+    body: impl FnOnce(&World, Handle) -> Result<(), Code>,
+) -> u32 {
     let parts = Handle::parts(device);
-    answer(function, parts.map(|(_, handle)| handle.gpu), Needs::Init, |world| match parts {
+    let call = Call { gpu: parts.map(|(_, handle)| handle.gpu), ..call };
+    answer(call, Needs::Init, |world| match parts {
         Some((generation, handle)) if generation == usize::from(world.driver.generation) => {
             body(world, handle)
         }

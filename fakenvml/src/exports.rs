@@ -9,7 +9,7 @@ use crate::answers::{Handle, RawHandle, about_gpu, instance, put, put_text};
 use crate::code::Code;
 use crate::files::{Gpu, Kind};
 use crate::lists::{ProcessV1, ProcessV2, list};
-use crate::world::{Needs, World, answer};
+use crate::world::{Call, Needs, World, answer};
 
 #[repr(C)]
 pub struct Memory {
@@ -37,7 +37,7 @@ pub struct PciInfo {
 
 #[unsafe(no_mangle)]
 pub extern "C" fn nvmlInit_v2() -> c_uint {
-    answer("nvmlInit_v2", None, Needs::Nothing, |world| {
+    answer(Call::of("nvmlInit_v2", None), Needs::Nothing, |world| {
         world.initialise();
         Ok(())
     })
@@ -45,7 +45,7 @@ pub extern "C" fn nvmlInit_v2() -> c_uint {
 
 #[unsafe(no_mangle)]
 pub extern "C" fn nvmlInitWithFlags(_flags: c_uint) -> c_uint {
-    answer("nvmlInitWithFlags", None, Needs::Nothing, |world| {
+    answer(Call::of("nvmlInitWithFlags", None), Needs::Nothing, |world| {
         world.initialise();
         Ok(())
     })
@@ -58,7 +58,7 @@ pub extern "C" fn nvmlErrorString(_code: c_uint) -> *const c_char {
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nvmlSystemGetDriverVersion(version: *mut c_char, length: c_uint) -> c_uint {
-    answer("nvmlSystemGetDriverVersion", None, Needs::Init, |world| {
+    answer(Call::of("nvmlSystemGetDriverVersion", None), Needs::Init, |world| {
         // SAFETY: NVML's contract: room for `length` bytes.
         unsafe { put_text(version, length, &world.driver.version) }
     })
@@ -66,7 +66,7 @@ pub unsafe extern "C" fn nvmlSystemGetDriverVersion(version: *mut c_char, length
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nvmlSystemGetNVMLVersion(version: *mut c_char, length: c_uint) -> c_uint {
-    answer("nvmlSystemGetNVMLVersion", None, Needs::Init, |world| {
+    answer(Call::of("nvmlSystemGetNVMLVersion", None), Needs::Init, |world| {
         // SAFETY: NVML's contract: room for `length` bytes.
         unsafe { put_text(version, length, &format!("12.{}", world.driver.version)) }
     })
@@ -74,7 +74,7 @@ pub unsafe extern "C" fn nvmlSystemGetNVMLVersion(version: *mut c_char, length: 
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nvmlSystemGetCudaDriverVersion_v2(version: *mut c_int) -> c_uint {
-    answer("nvmlSystemGetCudaDriverVersion_v2", None, Needs::Init, |_| {
+    answer(Call::of("nvmlSystemGetCudaDriverVersion_v2", None), Needs::Init, |_| {
         // SAFETY: NVML's contract: a valid pointer.
         unsafe { put(version, 13_000) }
     })
@@ -83,12 +83,12 @@ pub unsafe extern "C" fn nvmlSystemGetCudaDriverVersion_v2(version: *mut c_int) 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nvmlDeviceGetCount_v2(count: *mut c_uint) -> c_uint {
     // SAFETY: NVML's contract: a valid pointer.
-    answer("nvmlDeviceGetCount_v2", None, Needs::Init, |world| unsafe { put(count, world.count()) })
+    answer(Call::of("nvmlDeviceGetCount_v2", None), Needs::Init, |world| unsafe { put(count, world.count()) })
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nvmlDeviceGetHandleByIndex_v2(index: c_uint, device: *mut RawHandle) -> c_uint {
-    answer("nvmlDeviceGetHandleByIndex_v2", Some(index), Needs::Init, |world| {
+    answer(Call::of("nvmlDeviceGetHandleByIndex_v2", Some(index)), Needs::Init, |world| {
         world.gpu(index)?;
         // SAFETY: NVML's contract: a valid pointer.
         unsafe { put(device, Handle { gpu: index, slot: None }.pack(world)) }
@@ -118,7 +118,7 @@ unsafe fn handle_by(
     device: *mut RawHandle,
     key: impl Fn(&Gpu) -> &String,
 ) -> c_uint {
-    answer(function, None, Needs::Init, |world| {
+    answer(Call::of(function, None), Needs::Init, |world| {
         if wanted.is_null() {
             return Err(Code::INVALID_ARGUMENT);
         }
@@ -191,7 +191,7 @@ pub unsafe extern "C" fn nvmlDeviceGetMemoryInfo(device: RawHandle, memory: *mut
 
 /// What the GPU's own count and its processes use, without what the driver reserves.
 fn used_mb(world: &World, handle: Handle, gpu: &Gpu) -> Result<u64, Code> {
-    let of_processes = world.processes(handle.gpu)?;
+    let of_processes = world.processes(handle.gpu, |process| process.memory_mb.is_some())?;
     Ok(gpu.used_mb + of_processes.iter().filter_map(|(_, process)| process.memory_mb).sum::<u64>())
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::code::Code;
 use crate::files::{self, Fault, Hang};
 use crate::warden;
+use crate::world::Call;
 
 /// How often a hanging call looks whether its fault was taken away.
 const LOOK: Duration = Duration::from_millis(2);
@@ -19,9 +20,13 @@ pub(crate) fn target(function: &str, gpu: Option<u32>) -> String {
 }
 
 /// Carries out the faults of this call; the first code among them is its answer.
-pub(crate) fn strike(dir: &Path, function: &str, gpu: Option<u32>) -> Result<(), Code> {
+pub(crate) fn strike(dir: &Path, call: Call<'_>) -> Result<(), Code> {
     let mut answer = Ok(());
-    for (path, fault) in matching(dir, function, gpu) {
+    for (path, fault) in matching(dir, call) {
+        // Whoever only counts brings no room that could be too small.
+        if call.counts && fault.code == Some(Code::INSUFFICIENT_SIZE) {
+            continue;
+        }
         // Of several calls at once, the one that removes the file has it.
         if fault.once && fs::remove_file(&path).is_err() {
             continue;
@@ -45,14 +50,14 @@ fn carry_out(path: &Path, fault: &Fault) {
     }
 }
 
-fn matching(dir: &Path, function: &str, gpu: Option<u32>) -> Vec<(PathBuf, Fault)> {
+fn matching(dir: &Path, call: Call<'_>) -> Vec<(PathBuf, Fault)> {
     let Ok(entries) = fs::read_dir(files::faults_dir(dir)) else { return Vec::new() };
     let mut found: Vec<(u32, PathBuf)> = entries
         .flatten()
         .filter_map(|entry| {
             let name = entry.file_name().into_string().ok()?;
             let (place, serial) = name.rsplit_once('.')?;
-            strikes(place, function, gpu).then_some((serial.parse().ok()?, entry.path()))
+            strikes(place, call.function, call.gpu).then_some((serial.parse().ok()?, entry.path()))
         })
         .collect();
     found.sort_unstable();

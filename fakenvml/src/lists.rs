@@ -4,8 +4,8 @@ use std::ffi::c_uint;
 
 use crate::answers::{self, Handle, RawHandle};
 use crate::code::Code;
-use crate::files::{Kind, Mig};
-use crate::world::World;
+use crate::files::{Kind, Mig, Process};
+use crate::world::{Call, World};
 
 const NO_INSTANCE: u32 = u32::MAX;
 /// The driver's word for "cannot tell".
@@ -59,7 +59,9 @@ pub(crate) unsafe fn list<T: From<(u32, u64)> + Copy>(
     count: *mut c_uint,
     infos: *mut T,
 ) -> u32 {
-    answers::on_device(function, device, |world, handle| {
+    // SAFETY: the caller's promise is this function's own.
+    let call = unsafe { call(function, count) };
+    answers::on_device_in(call, device, |world, handle| {
         let entries: Vec<T> = entries(world, handle, kind)?.into_iter().map(T::from).collect();
         // SAFETY: the caller's promise is this function's own.
         unsafe { fill(&entries, entries.len(), count, infos) }
@@ -78,7 +80,9 @@ pub(crate) unsafe fn list_v3(
     count: *mut c_uint,
     infos: *mut ProcessV2,
 ) -> u32 {
-    answers::on_device(function, device, |world, handle| {
+    // SAFETY: the caller's promise is this function's own.
+    let call = unsafe { call(function, count) };
+    answers::on_device_in(call, device, |world, handle| {
         let found = entries(world, handle, kind)?;
         let right: Vec<ProcessV2> = found.iter().map(|&entry| entry.into()).collect();
         if !too_long_in(&world.driver.version) {
@@ -107,6 +111,14 @@ fn too_long_in(version: &str) -> bool {
 }
 
 /// # Safety
+/// `count` is null or valid.
+unsafe fn call(function: &str, count: *const c_uint) -> Call<'_> {
+    // SAFETY: valid by the caller's promise, or null.
+    let counts = unsafe { count.as_ref() } == Some(&0);
+    Call { counts, ..Call::of(function, None) }
+}
+
+/// # Safety
 /// `count` is null or valid; `infos` has room for as many entries as `count` says.
 unsafe fn fill<T: Copy>(entries: &[T], length: usize, count: *mut c_uint, infos: *mut T) -> Result<(), Code> {
     if count.is_null() {
@@ -131,10 +143,10 @@ fn entries(world: &World, handle: Handle, kind: Kind) -> Result<Vec<(u32, u64)>,
     if matches!(gpu.mig, Mig::On(_)) && handle.slot.is_none() && !privileged {
         return Err(Code::NO_PERMISSION);
     }
+    let on_list = |process: &Process| process.listed && (process.kind == kind || process.kind == Kind::Both);
     Ok(world
-        .processes(handle.gpu)?
+        .processes(handle.gpu, on_list)?
         .into_iter()
-        .filter(|(_, process)| process.listed && (process.kind == kind || process.kind == Kind::Both))
         .map(|(pid, process)| (pid, process.memory_mb.map_or(NOT_AVAILABLE, |mb| mb << 20)))
         .collect())
 }

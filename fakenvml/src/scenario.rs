@@ -42,7 +42,6 @@ impl Scenario {
             shared_dir(&files::processes_dir(&scenario.dir, gpu));
             scenario.write_gpu(gpu, &idle_gpu(gpu));
         }
-        scenario.forget_calls();
         scenario.write_driver(&Driver { version: "580.82.07".to_owned(), generation: 0 });
         scenario
     }
@@ -117,12 +116,15 @@ impl Scenario {
     /// Puts a live process on a GPU.
     pub fn add_process(&self, gpu: u32, pid: i32, memory_mb: Option<u64>, kind: Kind) {
         let start = alive::start_of(pid).unwrap_or_else(|| panic!("process {pid} is not alive"));
-        self.add_entry(gpu, pid, &Process { start, memory_mb, kind, listed: true });
+        let path = files::processes_dir(&self.dir, gpu).join(pid.to_string());
+        expect(files::write(&path, &Process { start, memory_mb, kind, listed: true }), &path);
     }
 
-    pub fn add_entry(&self, gpu: u32, pid: i32, process: &Process) {
+    pub fn change_process(&self, gpu: u32, pid: i32, change: impl FnOnce(&mut Process)) {
         let path = files::processes_dir(&self.dir, gpu).join(pid.to_string());
-        expect(files::write(&path, process), &path);
+        let mut process = expect(files::read(&path), &path).expect("it is on that GPU");
+        change(&mut process);
+        expect(files::write(&path, &process), &path);
     }
 
     pub fn remove_process(&self, gpu: u32, pid: i32) {
@@ -180,15 +182,17 @@ impl Scenario {
         }
     }
 
-    pub fn calls(&self) -> Vec<Call> {
-        let path = files::calls_file(&self.dir);
-        expect(fs::read_to_string(&path), &path).lines().filter_map(parse_call).collect()
-    }
-
-    pub fn forget_calls(&self) {
+    /// Logs every call from now on, and forgets those before.
+    pub fn log_calls(&self) {
         let path = files::calls_file(&self.dir);
         expect(fs::write(&path, ""), &path);
         expect(fs::set_permissions(&path, Permissions::from_mode(0o666)), &path);
+    }
+
+    /// The calls since `log_calls`.
+    pub fn calls(&self) -> Vec<Call> {
+        let path = files::calls_file(&self.dir);
+        expect(fs::read_to_string(&path), &path).lines().filter_map(parse_call).collect()
     }
 
     fn change_driver(&self, change: impl FnOnce(&mut Driver)) {

@@ -15,7 +15,7 @@ set -u
 
 dir=${FAKENVML_DIR:-${0%/*}}
 [ -f "$dir/driver.json" ] || dir=$dir/..
-memory=1024 kind=compute listed=true ignored= children=0 daemons=0 status=
+memory=1024 kind=compute listed=true ignored='' children=0 daemons=0 status=''
 
 while [ $# -gt 0 ]; do
     case $1 in
@@ -44,8 +44,8 @@ know_yourself() {
 
 claim() {
     draft=$dir/gpus/$1/procs/.draft-$pid
-    printf '{"start":%s,"memory_mb":%s,"kind":"%s","listed":%s}' "$start" "$2" "$kind" "$listed" > "$draft"
-    mv "$draft" "$dir/gpus/$1/procs/$pid"
+    printf '{"start":%s,"memory_mb":%s,"kind":"%s","listed":%s}' "$start" "$2" "$kind" "$listed" > "$draft" &&
+        mv "$draft" "$dir/gpus/$1/procs/$pid"
 }
 
 # Prints the driver's indices of the GPUs that this process may use. An unknown one is cudaErrorNoDevice.
@@ -54,6 +54,7 @@ visible() {
         while read -r _ _ gpu; do echo "$gpu"; done < "$dir/cuda-order"
         return 0
     fi
+    # shellcheck disable=SC2086 # split at commas
     for wanted in $(IFS=,; echo $CUDA_VISIBLE_DEVICES); do
         found=
         while read -r index uuid gpu; do
@@ -66,12 +67,13 @@ visible() {
 
 work() {
     know_yourself
-    for gpu in $gpus; do claim "$gpu" "$memory"; done
-    [ -z "$status" ] || exit "$status"
+    # It listens before it is seen: whoever sees it can tell it to end, and if the scenario is gone it ends by itself.
     fifo=$dir/control/$pid
     mkfifo -m 666 "$fifo" || exit 99
     # Open for both, so that a read waits for a writer instead of seeing the end of the file.
-    exec 3<> "$fifo"
+    exec 3<> "$fifo" || exit 99
+    for gpu in $gpus; do claim "$gpu" "$memory" || exit 99; done
+    [ -z "$status" ] || exit "$status"
     while :; do
         read -r verb first second <&3 || continue
         case $verb in

@@ -19,6 +19,22 @@ pub(crate) struct World {
     pub(crate) driver: Driver,
 }
 
+/// One call, as it is logged and as faults see it.
+#[derive(Clone, Copy)]
+pub(crate) struct Call<'a> {
+    pub(crate) function: &'a str,
+    /// The GPU that it is about.
+    pub(crate) gpu: Option<u32>,
+    /// It asks only how long a list is.
+    pub(crate) counts: bool,
+}
+
+impl<'a> Call<'a> {
+    pub(crate) const fn of(function: &'a str, gpu: Option<u32>) -> Self {
+        Self { function, gpu, counts: false }
+    }
+}
+
 /// Whether a call works before nvmlInit.
 #[derive(PartialEq, Eq)]
 pub(crate) enum Needs {
@@ -26,25 +42,15 @@ pub(crate) enum Needs {
     Init,
 }
 
-/// Every call goes through here; `gpu` is the one it is about.
-pub(crate) fn answer(
-    function: &str,
-    gpu: Option<u32>,
-    needs: Needs,
-    body: impl FnOnce(&World) -> Result<(), Code>,
-) -> u32 {
-    reply(function, gpu, needs, body).err().unwrap_or(Code::SUCCESS).0
+/// Every call goes through here.
+pub(crate) fn answer(call: Call<'_>, needs: Needs, body: impl FnOnce(&World) -> Result<(), Code>) -> u32 {
+    reply(call, needs, body).err().unwrap_or(Code::SUCCESS).0
 }
 
-fn reply(
-    function: &str,
-    gpu: Option<u32>,
-    needs: Needs,
-    body: impl FnOnce(&World) -> Result<(), Code>,
-) -> Result<(), Code> {
+fn reply(call: Call<'_>, needs: Needs, body: impl FnOnce(&World) -> Result<(), Code>) -> Result<(), Code> {
     let dir = scenario().ok_or(Code::DRIVER_NOT_LOADED)?;
-    log(dir, function, gpu);
-    faults::strike(dir, function, gpu)?;
+    log(dir, call);
+    faults::strike(dir, call)?;
     let driver: Driver = read(&files::driver_file(dir))?.ok_or(Code::DRIVER_NOT_LOADED)?;
     if needs == Needs::Init && INITIALISED.load(Ordering::SeqCst) != u32::from(driver.generation) + 1 {
         return Err(Code::UNINITIALIZED);
@@ -61,12 +67,12 @@ fn scenario() -> Option<&'static Path> {
     Some(FOUND.get_or_init(|| dir))
 }
 
-fn log(dir: &Path, function: &str, gpu: Option<u32>) {
+fn log(dir: &Path, call: Call<'_>) {
     // Only if the file is there: a scenario without a log has none made by whoever calls first.
     let Ok(mut file) = OpenOptions::new().append(true).open(files::calls_file(dir)) else { return };
-    let gpu = gpu.map_or_else(|| "-".to_owned(), |gpu| gpu.to_string());
+    let gpu = call.gpu.map_or_else(|| "-".to_owned(), |gpu| gpu.to_string());
     // One write per line, so that lines of several processes do not mix; a full disk costs the log only.
-    let _ = file.write_all(format!("{} {function} {gpu}\n", std::process::id()).as_bytes());
+    let _ = file.write_all(format!("{} {} {gpu}\n", std::process::id(), call.function).as_bytes());
 }
 
 fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, Code> {
@@ -91,8 +97,12 @@ impl World {
         read(&files::gpu_file(&self.dir, gpu))?.ok_or(Code::INVALID_ARGUMENT)
     }
 
-    /// The live processes of a GPU, by pid.
-    pub(crate) fn processes(&self, gpu: u32) -> Result<Vec<(u32, files::Process)>, Code> {
+    /// The live processes of a GPU among the `wanted`, by pid.
+    pub(crate) fn processes(
+        &self,
+        gpu: u32,
+        wanted: impl Fn(&files::Process) -> bool,
+    ) -> Result<Vec<(u32, files::Process)>, Code> {
         let dir = files::processes_dir(&self.dir, gpu);
         let mut found = Vec::new();
         for entry in std::fs::read_dir(dir).map_err(|_| Code::UNKNOWN)?.flatten() {
@@ -100,6 +110,7 @@ impl World {
                 continue;
             };
             if let Some(process) = read::<files::Process>(&entry.path())?
+                && wanted(&process)
                 && alive::is_same(pid, process.start)
             {
                 found.push((pid.unsigned_abs(), process));

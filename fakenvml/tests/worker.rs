@@ -121,3 +121,24 @@ fn it_ignores_the_signals_that_it_is_told_to_ignore() {
     unsafe { libc::kill(pid(&worker), libc::SIGTERM) };
     assert_eq!(worker.wait().expect("wait").signal(), Some(libc::SIGTERM));
 }
+
+#[test]
+fn it_works_for_any_account() {
+    // SAFETY: geteuid only asks.
+    if unsafe { libc::geteuid() } != 0 {
+        // Other accounts are root's to give.
+        let mut out = std::io::stderr();
+        std::io::Write::write_all(&mut out, b"SKIP: not root, no other account to run as\n").expect("stderr");
+        return;
+    }
+    let scenario = Scenario::with_gpus(1);
+    let mut worker = Command::new("setpriv")
+        .args(["--reuid=23001", "--regid=23001", "--clear-groups"])
+        .arg(scenario.worker("train"))
+        .env("CUDA_VISIBLE_DEVICES", "0")
+        .spawn()
+        .expect("setpriv");
+    wait_until("there", || scenario.pids_on(0) == [pid(&worker)]);
+    worker.kill().expect("kill");
+    worker.wait().expect("wait");
+}

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use crate::attribution::{self, Accounts, Detail};
 use crate::gpu::{GpuError, Scanner, Source};
-use crate::model::device::{Provider, fake_devices};
+use crate::model::device::{Device, Provider, fake_devices};
 use crate::model::identity::{Here, Identity, Life};
-use crate::model::ids::{GpuUuid, Megabytes, Pid};
-use crate::model::pool::Pool;
+use crate::model::ids::{GpuIndex, GpuUuid, Megabytes, Pid};
+use crate::model::pool::{Pool, Slot};
 use crate::model::process::Process;
 use crate::model::seen::{GpuSeen, Measured, Reading, Seat, Seen};
 use crate::seat;
@@ -95,7 +95,8 @@ impl Eyes {
             Some(scanner) => scanner,
             None => self.scanner.insert(Scanner::start(source(pool, &self.optics), self.optics.deadline)?),
         };
-        let scan = scanner.scan()?;
+        let mut scan = scanner.scan()?;
+        scan.name_from(&known(pool));
         self.owners = attribution::owners(pids(&scan.gpus), &self.accounts, Detail::Brief);
         self.gpus = scan.gpus;
         drop_vanished(&mut self.gpus, &self.owners);
@@ -159,6 +160,15 @@ fn source(pool: &Pool, optics: &Optics) -> Source {
         Provider::Nvidia => Source::Nvml { library: optics.nvml_library.clone() },
         Provider::Fake => Source::Fake { devices: fake_devices(&pool.store_id, pool.slots.keys().copied()) },
     }
+}
+
+/// The pool's GPUs, for those whose driver cannot even tell which they are.
+fn known(pool: &Pool) -> Vec<Device> {
+    let device = |(index, slot): (&GpuIndex, &Slot)| {
+        let (uuid, name) = (slot.uuid.clone()?, String::new());
+        Some(Device { uuid, index: *index, name, memory: Megabytes::default() })
+    };
+    pool.slots.iter().filter_map(device).collect()
 }
 
 fn pids(gpus: &[GpuSeen]) -> Vec<Pid> {

@@ -1,1 +1,18 @@
-//! What the driver says of the GPUs. The only room that knows NVML.
+//! What the driver says of the GPUs. The only room that knows NVML, which is loaded in a forked helper and never in the
+//! launcher. What it means is judged elsewhere.
+
+mod conversation;
+mod driver;
+mod error;
+mod helper;
+mod inventory;
+mod processes;
+mod scanner;
+mod wire;
+
+pub(crate) use error::GpuError;
+pub(crate) use inventory::{Nameless, Scan};
+pub(crate) use scanner::{Scanner, Source};
+
+#[cfg(test)]
+mod tests;

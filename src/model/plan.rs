@@ -10,12 +10,12 @@ use super::seen::Seen;
 use super::waiter::Waiter;
 
 mod blockers;
-mod judged;
+
 mod standings;
 mod supply;
 
+pub(super) use super::occupancy::judge as occupancies;
 pub(super) use blockers::blockers;
-pub(super) use judged::occupancies;
 pub(crate) use standings::standings;
 pub(super) use supply::{Ask, Supply, Turn};
 

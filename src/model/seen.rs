@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::device::Device;
 use super::identity::{Here, Identity, Life};
 use super::ids::{GpuUuid, Megabytes, Pid, Uid};
@@ -17,14 +19,14 @@ pub(crate) struct GpuSeen {
 }
 
 /// A GPU's state, or why it is not known. Absence is never zero.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Reading {
     Measured(Measured),
     Unknown(Unknown),
 }
 
 /// A GPU that answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Measured {
     pub(crate) used: Megabytes,
     pub(crate) total: Megabytes,
@@ -34,7 +36,7 @@ pub(crate) struct Measured {
 }
 
 /// Why a GPU's state is not known.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Unknown {
     /// No answer within the scan's deadline (seconds).
     NoAnswer { seconds: u64 },
@@ -64,7 +66,7 @@ impl fmt::Display for Unknown {
 }
 
 /// A process that the driver lists on a GPU.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct GpuProcess {
     pub(crate) pid: Pid,
     /// Where the driver tells it.
@@ -73,7 +75,7 @@ pub(crate) struct GpuProcess {
 }
 
 /// What a process does on a GPU.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Context {
     /// It has a compute context, perhaps a graphics one too.
     Compute,

@@ -90,7 +90,8 @@ pub(crate) trait Store: Send {
     /// As [`StoreError`] tells apart.
     fn history(&mut self, range: Range<Timestamp>, each: &mut dyn FnMut(Ended)) -> Result<(), StoreError>;
 
-    /// Who has authority over the store beside root: the owner of its files, or who made the pool in Redis.
+    /// Who has authority over the store beside root: the owner of its directory, or who made the pool
+    /// in Redis.
     ///
     /// # Errors
     /// As [`StoreError`] tells apart.

@@ -7,7 +7,7 @@ use crate::answers::{Handle, RawHandle, about_gpu, instance, instances, put};
 use crate::code::Code;
 use crate::files::{Kind, Mig};
 use crate::lists::{ProcessV2, list_v3};
-use crate::world::{Needs, World, answer};
+use crate::world::{Call, Needs, World, answer};
 
 /// As many instances as today's GPUs can have.
 const MOST_INSTANCES: c_uint = 7;
@@ -23,7 +23,7 @@ pub struct MemoryV2 {
 
 #[unsafe(no_mangle)]
 pub extern "C" fn nvmlShutdown() -> c_uint {
-    answer("nvmlShutdown", None, Needs::Init, |_| {
+    answer(Call::of("nvmlShutdown", None), Needs::Init, |_| {
         World::shut_down();
         Ok(())
     })

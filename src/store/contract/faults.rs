@@ -115,6 +115,7 @@ fn a_lock_of_the_go_program_is_waited_for() {
     assert!(begun.elapsed() >= Duration::from_millis(80), "{:?}", begun.elapsed());
 
     scene.redis_says(&["SET", "canhazgpu:allocation_lock", "locked"]);
+    assert_eq!(client.look().reservations.len(), 1, "looking does not wait");
     let options = Options { patience: Duration::from_millis(100), ..Options::default() };
     let refused =
         Client::with(&scene.url, &options)

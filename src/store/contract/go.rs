@@ -8,6 +8,10 @@ use crate::model::ids::{GpuIndex, LeaseId, Timestamp};
 use crate::model::pool::SlotState;
 use crate::model::request::Demand;
 use crate::model::reservation::{Author, Kind};
+use crate::store::open::Options;
+use crate::store::redis::RedisStore;
+use crate::store::session::Session;
+use crate::store::url::StoreUrl;
 
 /// Every key with its type and value, as the Go program wrote it while a run, a manual reservation of two GPUs and two
 /// waiters, one with a partial grant, were there.
@@ -65,6 +69,17 @@ fn a_pool_of_the_go_program_is_understood() {
     assert_eq!(first.author, Author::Go);
     assert_eq!((&second.demand, second.kind), (&Demand::Exactly(vec![GpuIndex(3)]), Kind::Manual));
     assert_eq!(second.lasts.map(|lasts| lasts.as_secs()), Some(14_399));
+}
+
+#[test]
+fn its_pool_is_noticed_before_another_is_made() {
+    let Some(scene) = Scene::redis() else { return };
+    let StoreUrl::Redis(url) = &scene.url else { unreachable!() };
+    let options = Options::default();
+    let session = || Session::new(url.to_string(), options.patience).unwrap();
+    assert_eq!(RedisStore::new(url.clone(), &options, session()).gpu_count(), Ok(None));
+    scene.redis_says(&["SET", "canhazgpu:gpu_count", "8"]);
+    assert_eq!(RedisStore::new(url.clone(), &options, session()).gpu_count(), Ok(Some("8".to_owned())));
 }
 
 #[test]

@@ -104,6 +104,41 @@ fn root_works_on_anothers_store_as_its_owner() {
 }
 
 #[test]
+fn root_makes_anothers_database_as_its_owner_and_is_root_in_between() {
+    if !nix::unistd::geteuid().is_root() {
+        skip("only root can be several users");
+        return;
+    }
+    let scene = Scene::sqlite();
+    let StoreUrl::Sqlite(directory) = &scene.url else { unreachable!() };
+    std::fs::create_dir(directory).unwrap();
+    std::os::unix::fs::chown(directory, Some(OWNER), Some(OWNER)).unwrap();
+    let mark = scene.path().join("mark");
+    scene.client().change(|pool| {
+        super::scene::make_pool(pool, 1);
+        std::fs::write(&mark, "").unwrap();
+    });
+    assert!(files(&scene).iter().all(|(_, uid, _)| *uid == OWNER), "{:?}", files(&scene));
+    assert_eq!(std::fs::metadata(&mark).unwrap().uid(), 0, "what is decided is decided as root");
+}
+
+#[test]
+fn authority_follows_the_directory_not_whoever_came_first() {
+    if !nix::unistd::geteuid().is_root() {
+        skip("only root can be several users");
+        return;
+    }
+    let scene = Scene::sqlite();
+    let StoreUrl::Sqlite(directory) = &scene.url else { unreachable!() };
+    std::fs::create_dir(directory).unwrap();
+    std::fs::set_permissions(directory, PermissionsExt::from_mode(0o777)).unwrap();
+    assert_eq!(Worker::start_as(OTHER, &scene, "look", "").finish(), ["sees 0"]);
+    assert!(files(&scene).iter().all(|(_, uid, _)| *uid == OTHER));
+    assert_eq!(scene.client().backend.owner().unwrap(), Some(crate::model::ids::Uid::ROOT));
+    assert_eq!(scene.client().look().slots.len(), 0, "root works on the first user's database");
+}
+
+#[test]
 fn the_first_users_make_one_store_together() {
     if !nix::unistd::geteuid().is_root() {
         skip("only root can be several users");
@@ -117,5 +152,5 @@ fn the_first_users_make_one_store_together() {
     }
     let left: Vec<_> = std::fs::read_dir(scene.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
     let StoreUrl::Sqlite(directory) = &scene.url else { unreachable!() };
-    assert_eq!(left, [directory.clone()], "and nothing else is left");
+    assert_eq!(left, std::slice::from_ref(directory), "and nothing else is left");
 }

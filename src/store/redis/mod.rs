@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use redis::{Cmd, Value, cmd};
+use redis::{Value, cmd};
 
 use super::StoreError;
 use super::history::PAGE;
 use super::open::Options;
 use super::records::{Changes, ended, load};
-use super::session::{Session, jittered};
+use super::session::Session;
 use super::transaction::{Backend, Commit, Purpose, View};
 use super::url::RedisUrl;
 use crate::model::ids::{GpuIndex, LeaseId, Timestamp, Uid};
@@ -21,6 +21,7 @@ mod answers;
 mod commands;
 mod fault;
 mod link;
+mod talk;
 #[cfg(feature = "tls")]
 mod tls;
 
@@ -60,90 +61,12 @@ impl RedisStore {
         })
     }
 
-    /// One exchange; no error among the answers is tolerated.
-    fn ask(&mut self, commands: &[Cmd], key: &str) -> Result<Vec<Value>, Fault> {
-        let answers = self.exchange(commands)?;
-        for answer in &answers {
-            if let Value::ServerError(error) = answer {
-                return Err(fault::answered(&self.session, error, key));
-            }
-        }
-        Ok(answers)
-    }
-
-    /// One exchange on the connection there is, or on a new one.
-    fn exchange(&mut self, commands: &[Cmd]) -> Result<Vec<Value>, Fault> {
-        let mut link = match self.link.take() {
-            Some(link) => link,
-            None => self.connect()?,
-        };
-        match link.exchange(commands) {
-            Ok(answers) => {
-                self.link = Some(link);
-                Ok(answers)
-            }
-            Err(failure) => Err(fault::failed(&self.session, &failure)),
-        }
-    }
-
-    /// Connects, says who we are, and chooses the database.
-    fn connect(&self) -> Result<Link, Fault> {
-        let connected = Link::connect(&self.url.server, self.limits);
-        let mut link =
-            connected.map_err(|error| Fault::Final(fault::not_connected(&self.session, &error)))?;
-        let hello = commands::hello(&self.url);
-        let answers =
-            link.exchange(&hello).map_err(|failure| match fault::failed(&self.session, &failure) {
-                // A connection that breaks at once is not worth another.
-                Fault::Broken(error) => Fault::Final(error),
-                other => other,
-            })?;
-        for answer in answers {
-            if let Value::ServerError(error) = answer {
-                return Err(fault::answered(&self.session, &error, "the database"));
-            }
-        }
-        Ok(link)
-    }
-
-    /// Repeats `attempt` while the server asks for patience, and once more on a fresh connection if the one there
-    /// was had broken meanwhile.
-    fn patiently<T>(
-        &mut self,
-        until: Instant,
-        mut attempt: impl FnMut(&mut Self) -> Result<T, Fault>,
-    ) -> Result<T, StoreError> {
-        let begun = Instant::now();
-        let mut fresh = self.link.is_none();
-        loop {
-            match attempt(self) {
-                Ok(done) => return Ok(done),
-                Err(Fault::Broken(_)) if !fresh => fresh = true,
-                Err(Fault::Broken(error) | Fault::Final(error)) => {
-                    self.link = None;
-                    return Err(error);
-                }
-                Err(Fault::Wait) if Instant::now() >= until => return Err(self.session.busy(begun)),
-                Err(Fault::Wait) => {
-                    std::thread::sleep(jittered(Duration::from_millis(2), Duration::from_millis(6)));
-                }
-            }
-        }
-    }
-
-    fn last(&self, fault: Fault) -> StoreError {
-        match fault {
-            Fault::Broken(error) | Fault::Final(error) => error,
-            Fault::Wait => self.session.busy(Instant::now()),
-        }
-    }
-
     /// Watches and reads everything: one exchange when the guess is right and nobody waits, another otherwise.
-    fn read(&mut self, named: Option<&LeaseId>) -> Result<(View, bool), Fault> {
+    fn read(&mut self, purpose: Purpose, named: Option<&LeaseId>) -> Result<(View, bool), Fault> {
         let guess: Vec<GpuIndex> = self.guess.iter().copied().collect();
         let answers = self.exchange(&self.keys.first_look(&guess, named))?;
         let mut first = answers::first_look(&self.session, answers, &guess)?;
-        if first.locked {
+        if first.locked && purpose == Purpose::Change {
             return Err(Fault::Wait);
         }
         let final_trouble = |session: &Session, trouble| Fault::Final(session.trouble(trouble));
@@ -175,9 +98,9 @@ impl Backend for RedisStore {
         until: Instant,
     ) -> Result<View, StoreError> {
         self.patiently(until, |store| {
-            let (mut view, over) = store.read(named)?;
+            let (mut view, over) = store.read(purpose, named)?;
             view.loaded.pool.known_ended.extend(named.filter(|_| over).cloned());
-            // A mere look is worth repeating only if it is cheap to know that it was torn.
+            // What is to be changed is checked by the commit; a mere look has to find out now whether it was torn.
             match purpose {
                 Purpose::Change => Ok(view),
                 Purpose::Look => match store.ask(&commands::nothing(), "the pool")?.pop() {

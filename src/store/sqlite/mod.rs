@@ -155,10 +155,10 @@ impl Backend for SqliteStore {
         }
     }
 
-    /// Whoever the database belongs to, as the filesystem says.
+    /// Whoever the directory belongs to, as the filesystem says.
     fn owner(&mut self) -> Result<Option<Uid>, StoreError> {
         let until = Instant::now() + self.session.patience;
-        Ok(Some(Uid(self.ready(until)?.place.owner.0)))
+        Ok(Some(Uid(self.ready(until)?.place.keeper)))
     }
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {

@@ -45,7 +45,10 @@ pub(super) struct Place {
     pub(super) file: PathBuf,
     /// Device and inode: a database that was replaced is another one.
     pub(super) identity: (u64, u64),
-    pub(super) owner: (u32, u32),
+    /// Uid and gid of the database: whoever came first.
+    owner: (u32, u32),
+    /// Uid of the directory: whose store it is.
+    pub(super) keeper: u32,
 }
 
 impl Place {
@@ -64,22 +67,22 @@ impl Place {
             }
             Err(error) => return Err(explain(session, directory, &error)),
         };
-        check_directory(&directory, session)?;
+        let keeper = check_directory(&directory, session)?;
         let file = directory.join(DATABASE);
         match fs::symlink_metadata(&file) {
-            Ok(found) => Self::checked(file, &found, session),
+            Ok(found) => Self::checked(file, &found, keeper, session),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let Missing::Make(_) = missing else { return Err(session.unreachable("there is none")) };
                 make_database(&directory, session, until)?;
                 let found = fs::symlink_metadata(&file).map_err(|error| explain(session, &file, &error))?;
-                Self::checked(file, &found, session)
+                Self::checked(file, &found, keeper, session)
             }
             Err(error) => Err(explain(session, &file, &error)),
         }
     }
 
     /// A name that leads elsewhere, or a file with a second name, could be anybody's file that is not a pool.
-    fn checked(file: PathBuf, found: &Metadata, session: &Session) -> Result<Self, StoreError> {
+    fn checked(file: PathBuf, found: &Metadata, keeper: u32, session: &Session) -> Result<Self, StoreError> {
         if !found.is_file() || found.nlink() != 1 {
             return Err(session.foreign(format!("{} is not a plain file of its own", file.display())));
         }
@@ -89,7 +92,7 @@ impl Place {
             let may = nix::unistd::eaccess(&file, AccessFlags::R_OK | AccessFlags::W_OK);
             may.map_err(|errno| explain(session, &file, &errno.into()))?;
         }
-        Ok(Self { file, identity: (found.dev(), found.ino()), owner })
+        Ok(Self { file, identity: (found.dev(), found.ino()), owner, keeper })
     }
 
     /// Whether this database is still the one that everybody else finds.
@@ -114,7 +117,8 @@ fn identity((uid, gid): (u32, u32), session: &Session) -> Result<Option<ActingAs
         .map_err(|error| session.denied(format!("as its owner, uid {uid}: {error}")))
 }
 
-fn check_directory(directory: &Path, session: &Session) -> Result<(), StoreError> {
+/// Whether the directory will do for all its users; whose it is.
+fn check_directory(directory: &Path, session: &Session) -> Result<u32, StoreError> {
     let found = fs::metadata(directory).map_err(|error| explain(session, directory, &error))?;
     if !found.is_dir() {
         return Err(session.foreign(format!("{} is not a directory", directory.display())));
@@ -129,7 +133,8 @@ fn check_directory(directory: &Path, session: &Session) -> Result<(), StoreError
     let _identity = identity((found.uid(), found.gid()), session)?;
     // SQLite makes files beside the database: reading alone is not enough.
     let may = nix::unistd::eaccess(directory, AccessFlags::W_OK | AccessFlags::X_OK);
-    may.map_err(|errno| explain(session, directory, &errno.into()))
+    may.map_err(|errno| explain(session, directory, &errno.into()))?;
+    Ok(found.uid())
 }
 
 /// Makes the directory with its final mode under another name, and gives it its own when it is right.

@@ -6,7 +6,7 @@ use proptest::sample::Index;
 
 use super::support::*;
 use crate::model::ids::{GpuIndex, LeaseId, Timestamp};
-use crate::model::occupancy::{Claim, Occupancy, Usage};
+use crate::model::occupancy::{Claim, Occupancy, Role, Usage};
 use crate::model::plan::{self, occupancies};
 use crate::model::pool::Pool;
 use crate::model::request::{Demand, InUse, OnBusy, Request};
@@ -180,6 +180,8 @@ impl History {
         let coming = |occupancy: &Occupancy| match (&occupancy.claim, &occupancy.usage) {
             (_, Usage::Unknown(_)) | (Claim::Damaged { .. }, _) => false,
             (Claim::Nobody { .. }, Usage::InUse { .. }) => waiter.in_use == InUse::Adopt,
+            // Somebody else's job would stay after the release.
+            (Claim::Reserved { .. }, _) => occupancy.processes.iter().all(|p| p.role != Role::Intruder),
             _ => true,
         };
         let coming = self.wanted(waiter, by, coming).len();

@@ -1,0 +1,168 @@
+//! Asks NVML: loading it, and what one GPU says of itself. Runs in the helper, never in the launcher.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use nvml_wrapper::error::NvmlError;
+use nvml_wrapper::{Device, Nvml};
+
+use super::processes::{self, Version};
+use super::wire::{Identity, Refusal, Slot};
+use crate::model::ids::Megabytes;
+use crate::model::seen::{Measured, Reading, Unknown};
+use crate::sys::nvml_v1;
+
+const LIBRARY: &str = "libnvidia-ml.so.1";
+/// NVML_ERROR_ARGUMENT_VERSION_MISMATCH: the driver does not know this version of a struct.
+const VERSION_MISMATCH: u32 = 25;
+const MIG_ENABLED: u32 = 1;
+
+/// The loaded library. It is never unloaded: the helper ends with it, and shutting it down may hang, or panic where
+/// the library lacks nvmlShutdown.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Driver {
+    nvml: &'static Nvml,
+    versions: &'static [Version],
+}
+
+/// Why a GPU, or the driver, gives no reading.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The driver was reloaded: what was opened before is void.
+    Stale,
+    Unknown(Unknown),
+}
+
+/// One GPU, opened.
+#[derive(Debug)]
+pub(super) struct Gpu {
+    device: Device<'static>,
+    versions: &'static [Version],
+}
+
+impl Driver {
+    pub(super) fn load(library: Option<&Path>) -> Result<Self, Refusal> {
+        let library = library.map_or_else(|| OsStr::new(LIBRARY), Path::as_os_str);
+        let nvml = Nvml::builder().lib_path(library).init().map_err(|error| refusal(library, error))?;
+        let nvml: &'static Nvml = Box::leak(Box::new(nvml));
+        // A driver that does not tell its version is taken for one without special rules.
+        let versions = processes::versions(&nvml.sys_driver_version().unwrap_or_default());
+        Ok(Self { nvml, versions })
+    }
+
+    pub(super) fn count(self) -> Result<u32, Trouble> {
+        self.nvml.device_count().map_err(|error| trouble("number of GPUs", error))
+    }
+
+    /// Initialises the GPU: seconds, where nothing keeps it initialised.
+    pub(super) fn open(self, slot: Slot) -> Result<Gpu, Trouble> {
+        let device = self.nvml.device_by_index(slot).map_err(|error| trouble("opening it", error))?;
+        Ok(Gpu { device, versions: self.versions })
+    }
+}
+
+impl Gpu {
+    pub(super) fn identity(&self) -> Result<Identity, Trouble> {
+        let uuid = self.device.uuid().map_err(|error| trouble("UUID", error))?;
+        let pci_bus_id = self.device.pci_info().map_err(|error| trouble("PCI bus id", error))?.bus_id;
+        let (_, memory) = self.memory()?;
+        // A GPU is what its UUID says; without a name it is still one.
+        let name = self.device.name().unwrap_or_else(|_| "NVIDIA GPU".to_owned());
+        Ok(Identity { uuid, name, pci_bus_id, memory })
+    }
+
+    pub(super) fn reading(&self) -> Result<Reading, Trouble> {
+        if let Some(slices) = self.slices()? {
+            return Ok(Reading::Unknown(Unknown::Mig { slices }));
+        }
+        let (used, total) = self.memory()?;
+        let processes =
+            processes::all(&self.device, self.versions).map_err(|error| trouble("processes", error))?;
+        // Many GPUs do not tell, and nothing is decided by it.
+        let utilization = self.device.utilization_rates().ok().map(|rates| rates.gpu);
+        Ok(Reading::Measured(Measured { used, total, utilization, processes }))
+    }
+
+    /// Used and total.
+    fn memory(&self) -> Result<(Megabytes, Megabytes), Trouble> {
+        let (used, total) = match self.device.memory_info() {
+            Err(
+                NvmlError::FailedToLoadSymbol(_)
+                | NvmlError::FunctionNotFound
+                | NvmlError::UnexpectedVariant(VERSION_MISMATCH),
+            ) => nvml_v1::memory(&self.device).map(|memory| (memory.used, memory.total)),
+            newer => newer.map(|memory| (memory.used, memory.total)),
+        }
+        .map_err(|error| trouble("memory", error))?;
+        Ok((Megabytes::from_bytes(used), Megabytes::from_bytes(total)))
+    }
+
+    /// The instances of a GPU in MIG mode; `None` if it is in no such mode.
+    fn slices(&self) -> Result<Option<Vec<String>>, Trouble> {
+        match self.device.mig_mode() {
+            Ok(mode) if mode.current == MIG_ENABLED => {}
+            Ok(_)
+            | Err(NvmlError::NotSupported | NvmlError::FailedToLoadSymbol(_) | NvmlError::FunctionNotFound) =>
+            {
+                return Ok(None);
+            }
+            Err(error) => return Err(trouble("MIG mode", error)),
+        }
+        let most = self.device.mig_device_count().map_err(|error| trouble("MIG instances", error))?;
+        let mut slices = Vec::new();
+        for slot in 0..most {
+            match self.device.mig_device_by_index(slot) {
+                Ok(instance) => slices.push(slice(&instance)),
+                // The slots that are in use may have holes between them.
+                Err(NvmlError::NotFound | NvmlError::InvalidArg) => {}
+                Err(error) => return Err(trouble("MIG instances", error)),
+            }
+        }
+        Ok(Some(slices))
+    }
+}
+
+/// As `nvidia-smi -L` calls it: `MIG 1g.10gb (MIG-…)`.
+fn slice(instance: &Device<'_>) -> String {
+    let uuid = instance.uuid().unwrap_or_else(|error| error.to_string());
+    match instance.name() {
+        Ok(name) => format!("{} ({uuid})", name.find("MIG ").map_or(name.as_str(), |at| &name[at..])),
+        Err(_) => uuid,
+    }
+}
+
+fn refusal(library: &OsStr, error: NvmlError) -> Refusal {
+    match error {
+        NvmlError::LibloadingError(_) | NvmlError::FailedToLoadSymbol(_) => Refusal::NoLibrary {
+            library: library.to_string_lossy().into_owned(),
+            cause: why_not_loaded(library, &error),
+        },
+        NvmlError::DriverNotLoaded => Refusal::NoDriver,
+        NvmlError::NoPermission => Refusal::NoPermission,
+        NvmlError::LibRmVersionMismatch => Refusal::DriverMismatch,
+        other => Refusal::Other(other.to_string()),
+    }
+}
+
+/// The loader's own words, which begin with the library's name; the reader has that already.
+fn why_not_loaded(library: &OsStr, error: &NvmlError) -> String {
+    let words = match error {
+        NvmlError::LibloadingError(cause) => {
+            std::error::Error::source(cause).map_or_else(|| cause.to_string(), ToString::to_string)
+        }
+        _ => "it is not NVML".to_owned(),
+    };
+    let prefix = format!("{}: ", library.to_string_lossy());
+    words.strip_prefix(&prefix).unwrap_or(&words).to_owned()
+}
+
+fn trouble(asked: &str, error: NvmlError) -> Trouble {
+    match error {
+        NvmlError::Uninitialized | NvmlError::DriverNotLoaded | NvmlError::LibRmVersionMismatch => {
+            Trouble::Stale
+        }
+        NvmlError::GpuLost => Trouble::Unknown(Unknown::Lost),
+        NvmlError::NoPermission => Trouble::Unknown(Unknown::NoPermission),
+        other => Trouble::Unknown(Unknown::Error { message: format!("{asked}: {other}") }),
+    }
+}

@@ -1,0 +1,93 @@
+//! From what each GPU said to one list in the order in which people count. Pure.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use super::wire::{Identity, Slot};
+use crate::model::device::Device;
+use crate::model::ids::{GpuIndex, GpuUuid};
+use crate::model::seen::{GpuSeen, Reading, Unknown};
+
+/// What the driver said of all GPUs.
+#[derive(Debug, Clone)]
+pub(crate) struct Scan {
+    /// By index, ascending.
+    pub(crate) gpus: Vec<GpuSeen>,
+    /// GPUs that are there but never said which they are.
+    pub(crate) nameless: Vec<Nameless>,
+    /// When it was begun: no reading is older.
+    pub(crate) taken: Instant,
+}
+
+/// A GPU without a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Nameless {
+    /// Where it must be, if the driver counts in the order of PCI bus ids, as it does.
+    pub(crate) index: GpuIndex,
+    pub(crate) why: Unknown,
+}
+
+impl Scan {
+    /// Gives nameless GPUs the names of those `known` (the pool's) at their indices, unless those have been seen.
+    pub(crate) fn name_from(&mut self, known: &[Device]) {
+        let seen: Vec<GpuUuid> = self.gpus.iter().map(|gpu| gpu.device.uuid.clone()).collect();
+        let nameless = std::mem::take(&mut self.nameless);
+        for gpu in nameless {
+            match known.iter().find(|device| device.index == gpu.index && !seen.contains(&device.uuid)) {
+                Some(device) => {
+                    self.gpus.push(GpuSeen { device: device.clone(), reading: Reading::Unknown(gpu.why) });
+                }
+                None => self.nameless.push(gpu),
+            }
+        }
+        self.gpus.sort_by_key(|gpu| gpu.device.index);
+    }
+}
+
+/// Joins identities and readings, one per slot. GPUs are counted by PCI bus id, as CUDA counts them; those without an
+/// identity keep their slot, so that one that is silent does not change the index of any other.
+pub(super) fn arrange(
+    identities: &BTreeMap<Slot, Identity>,
+    readings: BTreeMap<Slot, Reading>,
+    taken: Instant,
+) -> Scan {
+    let mut named = Vec::new();
+    let mut nameless = Vec::new();
+    let mut free = Vec::new();
+    for (slot, reading) in readings {
+        match (identities.get(&slot), reading) {
+            (Some(identity), reading) => {
+                named.push((identity, reading));
+                free.push(slot);
+            }
+            (None, Reading::Unknown(why)) => nameless.push(Nameless { index: GpuIndex(slot), why }),
+            (None, Reading::Measured(_)) => {
+                let why = Unknown::Error { message: "it did not say which GPU it is".to_owned() };
+                nameless.push(Nameless { index: GpuIndex(slot), why });
+            }
+        }
+    }
+    named.sort_by_key(|(identity, _)| bus_order(&identity.pci_bus_id));
+    let gpus = free.into_iter().zip(named);
+    Scan {
+        gpus: gpus.map(|(slot, (identity, reading))| seen(slot, identity, reading)).collect(),
+        nameless,
+        taken,
+    }
+}
+
+fn seen(slot: Slot, identity: &Identity, reading: Reading) -> GpuSeen {
+    let device = Device {
+        uuid: GpuUuid(identity.uuid.clone()),
+        index: GpuIndex(slot),
+        name: identity.name.clone(),
+        memory: identity.memory,
+    };
+    GpuSeen { device, reading }
+}
+
+/// Domain, bus, device and function as numbers: their hexadecimal text sorts so only where all are padded alike.
+fn bus_order(bus_id: &str) -> (Vec<u32>, &str) {
+    let numbers = bus_id.split([':', '.']).map(|part| u32::from_str_radix(part, 16).unwrap_or(u32::MAX));
+    (numbers.collect(), bus_id)
+}

@@ -1,0 +1,70 @@
+//! What the helper tells the launcher: one line of JSON each. Both ends are the same program, so the form may change.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::ids::Megabytes;
+use crate::model::seen::Reading;
+
+/// One line; `scan` is the number of the request that it answers.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Line {
+    pub(super) scan: u64,
+    pub(super) said: Said,
+}
+
+/// A GPU's place in the driver's own order.
+pub(super) type Slot = u32;
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Said {
+    /// Nobody can be asked.
+    Refused(Refusal),
+    /// The driver was reloaded under this helper: only a new one can ask it.
+    Stale,
+    /// So many GPUs are being asked.
+    Count(u32),
+    /// Told once per GPU, before its first reading, so that it has a name even if it then hangs.
+    Named {
+        slot: Slot,
+        identity: Identity,
+    },
+    Answer {
+        slot: Slot,
+        reading: Reading,
+    },
+    /// It has not yet answered an earlier scan, so it was not asked again.
+    StillBusy {
+        slot: Slot,
+    },
+}
+
+/// What tells one GPU from another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Identity {
+    pub(super) uuid: String,
+    pub(super) name: String,
+    pub(super) pci_bus_id: String,
+    pub(super) memory: Megabytes,
+}
+
+/// Why nobody can be asked.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Refusal {
+    NoLibrary { library: String, cause: String },
+    NoDriver,
+    NoPermission,
+    DriverMismatch,
+    Other(String),
+}
+
+impl From<Refusal> for super::GpuError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NoLibrary { library, cause } => Self::NoLibrary { library, cause },
+            Refusal::NoDriver => Self::NoDriver,
+            Refusal::NoPermission => Self::NoPermission,
+            Refusal::DriverMismatch => Self::DriverMismatch,
+            Refusal::Other(message) => Self::Other(message),
+        }
+    }
+}
