@@ -80,7 +80,8 @@ pub(crate) fn until_granted(
         };
         display.show(standing, applied.now);
         if let Some(signal) = line.wait(standing, &applied, bell.as_ref(), signals)? {
-            ctx.apply(&Verb::Withdraw { id: request.id.clone() })?;
+            // Where the store is away whoever looks next finds us dead.
+            let _ = ctx.apply(&Verb::Withdraw { id: request.id.clone() });
             return Ok(Claimed::Interrupted(signal));
         }
         pool = applied.pool;
