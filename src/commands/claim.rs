@@ -12,7 +12,7 @@ use super::signals::Signals;
 use super::vigil::{self, Cause};
 use crate::bell::Bell;
 use crate::error::{Error, While};
-use crate::model::ids::Timestamp;
+use crate::model::ids::{LeaseId, Timestamp};
 use crate::model::request::{OnBusy, Request};
 use crate::model::reservation::Reservation;
 use crate::model::verb::{Outcome, Standing, Verb};
@@ -81,9 +81,16 @@ pub(crate) fn until_granted(
         request.enqueued = Some(standing.enqueued);
         display.show(&standing, applied.now);
         if let Some(signal) = line.wait(&standing, &applied, bell.as_ref(), signals)? {
-            ctx.apply(&Verb::Withdraw { id: request.id })?;
+            withdraw(ctx, request.id);
             return Ok(Claimed::Interrupted(signal));
         }
+    }
+}
+
+/// Leaves the line. A store that is away finds us dead when it is back; whoever asked us to stop does not wait for it.
+fn withdraw(ctx: &mut Context<'_>, id: LeaseId) {
+    if let Err(error) = ctx.apply(&Verb::Withdraw { id }) {
+        tracing::debug!(%error, "not withdrawn");
     }
 }
 
@@ -98,6 +105,8 @@ struct Line {
     enqueued: Option<Timestamp>,
     in_vain: u32,
     last: Option<Standing>,
+    /// What could not be watched at the last look, because it was over.
+    over: Vec<Cause>,
     /// Whether the user knows that the store is away.
     away: Away,
 }
@@ -110,7 +119,7 @@ enum Away {
 
 impl Line {
     const fn new() -> Self {
-        Self { enqueued: None, in_vain: 0, last: None, away: Away::No }
+        Self { enqueued: None, in_vain: 0, last: None, over: Vec::new(), away: Away::No }
     }
 
     const fn stood(&self) -> bool {
@@ -134,9 +143,13 @@ impl Line {
         self.enqueued = Some(standing.enqueued);
         self.away = Away::No;
         self.last = Some(standing.clone());
-        let deadline = Instant::now() + vigil::next_look(standing, applied.now, self.in_vain, jitter());
-        let causes = vigil::causes(standing, &applied.pool);
-        let watched: Vec<OwnedFd> = causes.iter().filter_map(watch).collect();
+        let mut deadline = Instant::now() + vigil::next_look(standing, applied.now, self.in_vain, jitter());
+        let (watched, over) = watch_all(vigil::causes(standing, &applied.pool));
+        // What ended since the look would not wake us. Once is enough: a launcher may be over long before its command.
+        if over.iter().any(|cause| !self.over.contains(cause)) {
+            deadline = Instant::now();
+        }
+        self.over = over;
         listen(&watched, bell, signals, deadline)
     }
 
@@ -155,6 +168,18 @@ impl Line {
 
 /// How soon a store that went away is asked again.
 const STORE_RETRY: Duration = Duration::from_millis(200);
+
+/// Descriptors of the causes that can be watched, and the causes that cannot: they are over.
+fn watch_all(causes: Vec<Cause>) -> (Vec<OwnedFd>, Vec<Cause>) {
+    let (mut watched, mut over) = (Vec::new(), Vec::new());
+    for cause in causes {
+        match watch(&cause) {
+            Some(fd) => watched.push(fd),
+            None => over.push(cause),
+        }
+    }
+    (watched, over)
+}
 
 /// A descriptor that becomes readable when the cause is gone; none if it is gone already or cannot be watched.
 fn watch(cause: &Cause) -> Option<OwnedFd> {
