@@ -18,6 +18,7 @@ mod reserve;
 mod run;
 mod signals;
 mod status;
+mod survivors;
 mod vigil;
 mod witness;
 

@@ -1,5 +1,7 @@
 //! `chg status`: every GPU, what it is used for, and by whom.
 
+use std::time::Duration;
+
 use super::context::Context;
 use super::eyes::Freshness;
 use crate::config::{StatusForm, StatusOptions};
@@ -7,19 +9,36 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::gpu::GpuError;
 use crate::model::occupancy;
-use crate::output::{self, StatusView};
+use crate::output::{self, Delivery, Out, OutputError, StatusView};
 
-/// Shows the GPUs in the form that was asked for. A driver that does not answer costs the usage, not the reservations.
+/// Shows the GPUs in the form that was asked for.
 pub(crate) fn status(ctx: &mut Context<'_>, options: &StatusOptions) -> Result<Exit, Error> {
-    let (view, trouble) = look(ctx)?;
     match options.form {
-        StatusForm::Lines => ctx.out.print(&output::lines(&view))?,
-        StatusForm::Table => ctx.out.print(&output::table(&view))?,
-        StatusForm::Summary => ctx.out.print(&output::summary(&view))?,
-        StatusForm::Json => ctx.out.print_json(&output::status_json(&view))?,
-        StatusForm::Watch(_) => return Ok(Exit::Done),
-    };
+        StatusForm::Lines => once(ctx, |out, view| out.print(&output::lines(view))),
+        StatusForm::Table => once(ctx, |out, view| out.print(&output::table(view))),
+        StatusForm::Summary => once(ctx, |out, view| out.print(&output::summary(view))),
+        StatusForm::Json => once(ctx, |out, view| out.print_json(&output::status_json(view))),
+        StatusForm::Watch(every) => watch(ctx, every),
+    }
+}
+
+/// A driver that does not answer costs the usage, not the reservations.
+fn once(
+    ctx: &mut Context<'_>,
+    show: impl FnOnce(&Out, &StatusView) -> Result<Delivery, OutputError>,
+) -> Result<Exit, Error> {
+    let (view, trouble) = look(ctx)?;
+    show(ctx.out, &view)?;
     trouble.map_or(Ok(Exit::Done), |error| Err(error.into()))
+}
+
+fn watch(ctx: &mut Context<'_>, every: Duration) -> Result<Exit, Error> {
+    let out = ctx.out;
+    output::watch(out, every, || {
+        let (view, trouble) = look(ctx)?;
+        trouble.map_or(Ok(view), |error| Err(error.into()))
+    })
+    .map(|()| Exit::Done)
 }
 
 fn look(ctx: &mut Context<'_>) -> Result<(StatusView, Option<GpuError>), Error> {

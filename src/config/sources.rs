@@ -51,7 +51,7 @@ impl Sources {
     pub(super) fn user_layer(&self) -> Result<Option<Layer>, ConfigError> {
         match &self.user {
             None => Ok(None),
-            Some(UserFile::Usual(path)) => read_if_there(path),
+            Some(UserFile::Usual(path)) => read_own(path),
             Some(UserFile::Named(path)) => read_if_there(path)?
                 .ok_or_else(|| ConfigError::Unreadable {
                     path: path.clone(),
@@ -78,6 +78,15 @@ fn usual_place() -> Option<PathBuf> {
         .filter(absolute)
         .or_else(|| filled("HOME").filter(absolute).map(|home| home.join(".config")))?;
     Some(directory.join("canhazgpu/config.toml"))
+}
+
+/// As [`read_if_there`], of the caller's own file. One in a home that the caller may not look into is somebody else's:
+/// su and setpriv leave $HOME as it was.
+fn read_own(path: &Path) -> Result<Option<Layer>, ConfigError> {
+    match path.metadata() {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(None),
+        _ => read_if_there(path),
+    }
 }
 
 /// A file that is not there is no failure; one that is there but cannot be read is.

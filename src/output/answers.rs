@@ -47,6 +47,11 @@ pub(crate) fn released(reservations: &[Reservation]) -> Line {
     }
 }
 
+/// `Released 2 GPU(s): [1, 3]`, of GPUs whose reservation had ended before.
+pub(crate) fn freed(gpus: &[GpuIndex]) -> Line {
+    Line::from(format!("Released {}", counted(gpus)))
+}
+
 /// `Extended 2 GPU(s): [1, 3] (expires in 4h 0m 0s)`, a line for each expiry.
 pub(crate) fn extended(reservations: &[Reservation], now: Timestamp) -> Vec<Line> {
     if reservations.is_empty() {

@@ -1,6 +1,7 @@
 //! The only writer to stdout and stderr: lines, table, JSON, live displays, escaping.
 
 mod answers;
+mod ask;
 mod blockers;
 mod clock;
 mod doctor;
@@ -20,8 +21,9 @@ mod wait;
 mod watch;
 
 pub(crate) use answers::{
-    ReservedJson, exports, extended, granted, released, reserved, reserved_json, short,
+    ReservedJson, exports, extended, freed, granted, released, reserved, reserved_json, short,
 };
+pub(crate) use ask::Answer;
 pub(crate) use doctor::{Area, DoctorView, Finding, Level, SettingView, doctor};
 pub(crate) use escape::{clip, escape, escape_bytes, width};
 pub(crate) use line::{Colour, Line, Tone};

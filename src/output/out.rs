@@ -110,6 +110,12 @@ impl Out {
         let _ = self.stderr.write(text.as_bytes());
     }
 
+    /// A line on stderr that an answer is typed behind.
+    pub(super) fn prompt(&self, line: Line) {
+        self.erase_live();
+        let _ = self.stderr.write(line.render(self.stderr.colour).as_bytes());
+    }
+
     /// Rewrites the one live line on stderr. Only for a terminal.
     pub(super) fn show_live(&self, line: Line) {
         let line = match self.stderr.size() {

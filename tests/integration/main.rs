@@ -1,3 +1,16 @@
 //! Behaviour seen from outside, and what the source must keep to.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod accounts;
+mod contention;
+mod crash;
+mod line;
+mod mistakes;
+mod nesting;
+mod redis;
+mod report;
+mod reserve;
 mod rooms;
+mod status;
+mod support;
+mod transparent;

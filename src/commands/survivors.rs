@@ -1,0 +1,113 @@
+//! What an ended run left behind on its GPUs, and `release` ending it: processes of the caller's whose launcher is
+//! dead. Nobody else could: without a daemon the kernel leaves them alone.
+
+use std::collections::BTreeMap;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::context::Context;
+use super::eyes::Freshness;
+use crate::attribution;
+use crate::error::Error;
+use crate::model::identity::Life;
+use crate::model::ids::{GpuIndex, Pid, Uid};
+use crate::model::occupancy::{self, Claim, Occupancy, Role};
+use crate::model::pool::Pool;
+use crate::model::reservation::{Kind, Reservation};
+use crate::sys::process::Pidfd;
+use crate::sys::signal::Signal;
+
+/// From SIGTERM to SIGKILL.
+const GRACE: Duration = Duration::from_secs(10);
+/// A process that SIGKILL has not ended by then hangs in the kernel.
+const LAST: Duration = Duration::from_secs(5);
+
+/// Processes that outlived their launcher, by number, with their names.
+pub(super) type Survivors = BTreeMap<Pid, String>;
+/// The survivors on each GPU that has some.
+pub(super) type Orphaned = BTreeMap<GpuIndex, Survivors>;
+
+/// The caller's own survivors on these GPUs.
+pub(super) fn on(ctx: &mut Context<'_>, gpus: &[GpuIndex]) -> Result<Orphaned, Error> {
+    let snapshot = ctx.snapshot()?;
+    let pool = &snapshot.pool;
+    // Without an answer from the driver the command itself can still be found.
+    let _ = ctx.eyes.scan(pool, Freshness::Now);
+    let verdicts =
+        ctx.eyes.with_seen(pool, &BTreeMap::new(), |seen| occupancy::judge(pool, seen, snapshot.now));
+    let found = gpus.iter().filter_map(|gpu| Some((*gpu, of(ctx, pool, verdicts.get(gpu)?))));
+    Ok(found.filter(|(_, survivors)| !survivors.is_empty()).collect())
+}
+
+fn of(ctx: &Context<'_>, pool: &Pool, verdict: &Occupancy) -> Survivors {
+    let uid = ctx.actor.uid;
+    match &verdict.claim {
+        Claim::Nobody { .. } => used_by(uid, verdict, |role| matches!(role, Role::Orphan { .. })),
+        Claim::Reserved { id, .. } => match pool.reservations.get(id).filter(|lease| is_orphaned(ctx, lease))
+        {
+            Some(lease) => {
+                let mut found = used_by(uid, verdict, |role| *role == Role::Holder);
+                let child = lease
+                    .child
+                    .as_ref()
+                    .filter(|child| attribution::life(ctx.eyes.here(), child) != Life::Dead);
+                found.extend(
+                    child.map(|child| (child.pid, lease.command.first().cloned().unwrap_or_default())),
+                );
+                found
+            }
+            None => Survivors::new(),
+        },
+        Claim::Seated(_) | Claim::Damaged { .. } => Survivors::new(),
+    }
+}
+
+/// A run of the caller's own whose launcher is dead; here, where its processes can be reached.
+fn is_orphaned(ctx: &Context<'_>, lease: &Reservation) -> bool {
+    let here = ctx.eyes.here();
+    let examined = lease.launcher.as_ref().filter(|launcher| here.can_examine(launcher));
+    lease.kind == Kind::Run
+        && lease.holder.uid == Some(ctx.actor.uid)
+        && examined.is_some_and(|launcher| attribution::life(here, launcher) == Life::Dead)
+}
+
+fn used_by(uid: Uid, verdict: &Occupancy, is_meant: impl Fn(&Role) -> bool) -> Survivors {
+    let theirs =
+        verdict.processes.iter().filter(|judged| judged.process.uid == Some(uid) && is_meant(&judged.role));
+    theirs.map(|judged| (judged.process.pid, judged.process.name.clone())).collect()
+}
+
+/// Ends them: SIGTERM, a grace, SIGKILL. Returns those that are still there.
+pub(super) fn end(survivors: &Survivors) -> Survivors {
+    let mut left: Vec<(Pid, &String, Pidfd)> =
+        survivors.iter().filter_map(|(pid, name)| Some((*pid, name, Pidfd::open(*pid).ok()?))).collect();
+    for (signal, patience) in [(Signal::TERM, GRACE), (Signal::KILL, LAST)] {
+        for (_, _, process) in &left {
+            let _ = process.send(signal);
+            // A stopped one cannot act on it.
+            let _ = process.send(Signal::CONT);
+        }
+        wait_for(&mut left, Instant::now() + patience);
+    }
+    left.into_iter().map(|(pid, name, _)| (pid, name.clone())).collect()
+}
+
+/// Waits until all have ended or the time is up; keeps those that have not.
+fn wait_for(left: &mut Vec<(Pid, &String, Pidfd)>, deadline: Instant) {
+    while !left.is_empty() {
+        let timeout = deadline.saturating_duration_since(Instant::now());
+        if timeout.is_zero() {
+            return;
+        }
+        let timeout = PollTimeout::try_from(timeout.as_millis() + 1).unwrap_or(PollTimeout::MAX);
+        let mut fds: Vec<PollFd<'_>> =
+            left.iter().map(|(_, _, process)| PollFd::new(process.as_fd(), PollFlags::POLLIN)).collect();
+        let _ = poll(&mut fds, timeout);
+        let ended: Vec<bool> = fds.iter().map(|fd| fd.any().unwrap_or(false)).collect();
+        drop(fds);
+        let mut ended = ended.into_iter();
+        left.retain(|_| !ended.next().unwrap_or(false));
+    }
+}

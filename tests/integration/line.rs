@@ -1,0 +1,222 @@
+//! The line: who is served when, and how one leaves it.
+
+use std::time::Instant;
+
+use nix::sys::signal::Signal;
+
+use crate::support::host::{BOTH_STORES, Host, STAY};
+use crate::support::job::WITHOUT_A_TIMER;
+use crate::support::process::{await_state, state};
+
+#[test]
+fn those_who_wait_are_served_in_the_order_in_which_they_came() {
+    for store in BOTH_STORES {
+        let host = Host::on(store, 1);
+        let holder = host.me().holds(&[]);
+        let waiters: Vec<_> = (1..=5)
+            .map(|number| {
+                let waiter = host.me().waits(&["--", "sh", "-c", &format!("echo {number} >> order")]);
+                host.has_waiters(number);
+                waiter
+            })
+            .collect();
+        holder.stops();
+        for waiter in waiters {
+            assert_eq!(waiter.finish().code, Some(0));
+        }
+        assert_eq!(std::fs::read_to_string(host.path("order")).unwrap(), "1\n2\n3\n4\n5\n", "{store:?}");
+    }
+}
+
+#[test]
+fn a_release_serves_the_waiter_at_once() {
+    for store in BOTH_STORES {
+        let host = Host::on(store, 2);
+        for _ in 0..3 {
+            let holder = host.me().holds(&["-g", "2"]);
+            let waiter = host.me().waits(&["-g", "2", "--", "echo", "served"]);
+            let released = Instant::now();
+            holder.stops();
+            let ended = waiter.finishes_soon_after(released);
+            assert_eq!(ended.stdout, "served\n");
+            assert!(ended.stderr.contains("chg: reserved GPU 0, 1"), "{ended}");
+        }
+    }
+}
+
+#[test]
+fn a_newcomer_does_not_overtake_whether_it_waits_or_not() {
+    let host = Host::with_gpus(2);
+    let holder = host.me().holds(&["-G", "0"]);
+    let waiter = host.me().waits(&["-g", "2", "--", "sh", "-c", "echo 1 >> order"]);
+    for _ in 0..10 {
+        let newcomer = host.me().runs(&["--nonblock", "--", "true"]);
+        assert_eq!(newcomer.code, Some(75), "{newcomer}");
+        assert!(newcomer.stderr.contains("1 set aside for root (ahead in line)"), "{newcomer}");
+    }
+    let behind = host.me().waits(&["--", "sh", "-c", "echo 2 >> order"]);
+    holder.stops();
+    assert_eq!(waiter.finish().code, Some(0));
+    assert_eq!(behind.finish().code, Some(0));
+    assert_eq!(std::fs::read_to_string(host.path("order")).unwrap(), "1\n2\n");
+}
+
+#[test]
+fn what_a_waiter_cannot_use_is_for_those_behind_it() {
+    let host = Host::with_gpus(2);
+    let _holder = host.me().holds(&["-G", "0"]);
+    let _waiter = host.me().waits(&[&["-G", "0"], &STAY[..]].concat());
+    let newcomer = host.me().does(&["--nonblock", "--", "sh", "-c", "echo $CUDA_VISIBLE_DEVICES"]);
+    assert_eq!(newcomer.stdout, "1\n");
+}
+
+#[test]
+fn a_dead_head_of_the_line_blocks_nobody() {
+    for store in BOTH_STORES {
+        let host = Host::on(store, 2);
+        let _holder = host.me().holds(&["-G", "0"]);
+        // It wants both, so that the free one is set aside for it.
+        let mut head = host.me().waits(&["-g", "2", "--", "true"]);
+        let next = host.me().waits(&["--", "echo", "served"]);
+        next.says("set aside for root (ahead in line)");
+        let killed = Instant::now();
+        head.child().kill().unwrap();
+        assert_eq!(next.finishes_soon_after(killed).stdout, "served\n", "{store:?}");
+        assert_eq!(host.queue().len(), 0, "the dead one is in nobody's way any more");
+    }
+}
+
+#[test]
+fn a_signal_while_in_line_leaves_it_at_once() {
+    for store in BOTH_STORES {
+        let host = Host::on(store, 1);
+        let _holder = host.me().holds(&[]);
+        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT] {
+            for verb in [&["--", "touch", "ran"][..], &["reserve"]] {
+                let waiter = host.me().waits(verb);
+                host.has_waiters(1);
+                waiter.gets(signal);
+                let ended = waiter.finish();
+                assert_eq!(ended.signal, Some(signal as i32), "{verb:?}: {ended}");
+                assert_eq!(ended.stdout, "");
+                // By itself, not because somebody found it dead.
+                assert_eq!(raw_queue(&host), 0, "{store:?}, {verb:?}, {signal}");
+            }
+        }
+        assert!(!host.path("ran").exists());
+    }
+}
+
+/// How many entries the store holds, without anybody sweeping it.
+fn raw_queue(host: &Host) -> usize {
+    match &host.redis {
+        Some(server) => server.ask(&["ZCARD", "canhazgpu:queue"]).parse().unwrap(),
+        None => host.queue().len(),
+    }
+}
+
+#[test]
+fn a_stopped_waiter_is_passed_over_and_keeps_its_place() {
+    let host = Host::with_gpus(1);
+    let holder = host.me().holds(&[]);
+    let head = host.me().waits(&["--", "sh", "-c", "echo head >> order"]);
+    host.has_waiters(1);
+    let second = host.me().waits(&STAY);
+    host.has_waiters(2);
+    let third = host.me().waits(&["--", "sh", "-c", "echo third >> order"]);
+    host.has_waiters(3);
+    head.gets(Signal::SIGSTOP);
+    await_state(head.pid(), 'T');
+
+    let released = Instant::now();
+    holder.stops();
+    second.prints("up");
+    assert!(released.elapsed() < WITHOUT_A_TIMER, "{:?}", released.elapsed());
+    assert_eq!(state(head.pid()), Some('T'));
+    let line = host.queue();
+    assert_eq!(line.len(), 2);
+    assert_eq!(line[0]["position"], 1);
+
+    head.gets(Signal::SIGCONT);
+    second.stops();
+    assert_eq!(head.finish().code, Some(0));
+    assert_eq!(third.finish().code, Some(0));
+    assert_eq!(std::fs::read_to_string(host.path("order")).unwrap(), "head\nthird\n");
+}
+
+#[test]
+fn a_waiter_that_was_stopped_when_its_gpu_came_free_takes_it_when_it_goes_on() {
+    let host = Host::with_gpus(1);
+    let holder = host.me().holds(&[]);
+    let waiter = host.me().waits(&["--", "echo", "served"]);
+    waiter.gets(Signal::SIGSTOP);
+    await_state(waiter.pid(), 'T');
+    holder.stops();
+    host.shows(0, "AVAILABLE");
+    let continued = Instant::now();
+    waiter.gets(Signal::SIGCONT);
+    assert_eq!(waiter.finishes_soon_after(continued).stdout, "served\n");
+}
+
+#[test]
+fn whoever_waits_for_a_while_only_gives_up_in_time_and_leaves_the_line() {
+    let host = Host::with_gpus(1);
+    let _holder = host.me().holds(&["-n", "long"]);
+    for verb in [&["--", "true"][..], &["reserve"]] {
+        let words = [verb, &[]].concat();
+        let (options, rest) = if verb[0] == "reserve" { (&words[1..], &words[..1]) } else { (&words[..], &[][..]) };
+        let ended = host.me().runs(&[rest, &["--wait", "300ms"], options].concat());
+        assert_eq!(ended.code, Some(75), "{ended}");
+        assert!(ended.stderr.contains("error: not free in time"), "{ended}");
+        assert!(ended.stderr.contains("1 reserved by root (run"), "{ended}");
+        let other = host.me().runs(&[rest, &["--wait", "1ms", "-E", "9"], options].concat());
+        assert_eq!(other.code, Some(9), "{other}");
+        let other = host.me().runs(&[rest, &["--nonblock", "-E", "9"], options].concat());
+        assert_eq!(other.code, Some(9), "{other}");
+    }
+    assert_eq!(host.queue().len(), 0);
+}
+
+#[test]
+fn a_reservation_that_expires_serves_the_waiter() {
+    for store in BOTH_STORES {
+        let host = Host::on(store, 1);
+        host.me().does(&["reserve", "-d", "1500ms"]);
+        let waiter = host.me().waits(&["--", "echo", "served"]);
+        let waiting = Instant::now();
+        let ended = waiter.finish();
+        assert_eq!(ended.stdout, "served\n", "{ended}");
+        assert!(waiting.elapsed() < WITHOUT_A_TIMER + WITHOUT_A_TIMER, "{:?}", waiting.elapsed());
+    }
+}
+
+#[test]
+fn memory_that_a_job_has_not_given_back_yet_is_waited_for() {
+    let host = Host::with_gpus(1);
+    let holder = host.me().holds(&[]);
+    host.gpus.set_used(0, 40_000);
+    holder.stops();
+    host.shows(0, "GPU 0: DRAINING (last released ");
+    let mut waiter = host.me().waits(&["--", "echo", "served"]);
+    waiter.says("GPU 0 still giving memory back");
+    assert!(!waiter.has_ended());
+    host.gpus.set_used(0, 4);
+    assert_eq!(waiter.finish().stdout, "served\n");
+}
+
+#[test]
+fn more_than_can_ever_be_had_fails_at_once_and_never_waits() {
+    let host = Host::with_gpus(2);
+    let _holder = host.me().holds(&[]);
+    for (words, status) in [
+        (&["-g", "3", "--", "true"][..], 125),
+        (&["reserve", "-g", "3"], 1),
+        (&["-G", "7", "--", "true"], 2),
+        (&["reserve", "-G", "0,7"], 2),
+    ] {
+        let ended = host.me().runs(words);
+        assert_eq!(ended.code, Some(status), "{words:?}: {ended}");
+        assert!(!ended.stderr.contains("waiting"), "{ended}");
+    }
+    assert_eq!(host.queue().len(), 0);
+}
