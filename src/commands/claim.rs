@@ -44,7 +44,7 @@ pub(crate) enum Claimed {
 /// Claims what `request` asks for; stands in line if it says so.
 pub(crate) fn until_granted(
     ctx: &mut Context<'_>,
-    mut request: Request,
+    request: Request,
     signals: &Signals,
 ) -> Result<Claimed, Error> {
     // Opened before the first look: a bell that rings in between is not missed.
@@ -54,15 +54,15 @@ pub(crate) fn until_granted(
     };
     let mut line = Line::new();
     let mut display = WaitDisplay::new(ctx.out);
+    let claim = |enqueued| Verb::Claim(Request { enqueued, ..request.clone() });
+    let mut pool = ctx.snapshot()?.pool;
     loop {
-        let pool = ctx.snapshot()?.pool;
-        let claim = Verb::Claim(request.clone());
-        let (applied, seats) = match ctx.apply_on_scan(&pool, &claim) {
+        let (applied, seats) = match ctx.apply_on_scan(&pool, &claim(line.enqueued)) {
             Ok(committed) => committed,
-            // Somebody who stands in line keeps the place while the store is away.
-            Err(Error::Store(error)) if line.stood() && may_pass(&error) => {
+            // Who stands in line keeps the place while the store or the driver is away.
+            Err(error) if line.stood() && may_pass(&error) => {
                 line.tell_once(ctx.out, &error);
-                match line.wait_out(bell.as_ref(), signals)? {
+                match listen(&[], bell.as_ref(), signals, Instant::now() + RETRY)? {
                     Some(signal) => return Ok(Claimed::Interrupted(signal)),
                     None => continue,
                 }
@@ -75,21 +75,23 @@ pub(crate) fn until_granted(
                 let waited = line.waited(applied.now);
                 return Ok(Claimed::Granted(Box::new(Grant { reservation, seats, applied, waited })));
             }
-            Outcome::Waiting(standing) => standing.clone(),
+            Outcome::Waiting(standing) => standing,
             _ => return Err(ctx.refused(applied)),
         };
-        request.enqueued = Some(standing.enqueued);
-        display.show(&standing, applied.now);
-        if let Some(signal) = line.wait(&standing, &applied, bell.as_ref(), signals)? {
-            ctx.apply(&Verb::Withdraw { id: request.id })?;
+        display.show(standing, applied.now);
+        if let Some(signal) = line.wait(standing, &applied, bell.as_ref(), signals)? {
+            // Where the store is away whoever looks next finds us dead.
+            let _ = ctx.apply(&Verb::Withdraw { id: request.id.clone() });
             return Ok(Claimed::Interrupted(signal));
         }
+        pool = applied.pool;
     }
 }
 
-/// Whether a store may come back by itself.
-const fn may_pass(error: &StoreError) -> bool {
-    matches!(error, StoreError::Unreachable { .. } | StoreError::Busy { .. } | StoreError::NotWritable { .. })
+/// Whether a store or a driver may come back by itself.
+const fn may_pass(error: &Error) -> bool {
+    use StoreError::{Busy, NotWritable, Unreachable};
+    matches!(error, Error::Store(Unreachable { .. } | Busy { .. } | NotWritable { .. }) | Error::Gpu(_))
 }
 
 /// A client in line: since when, and how often it has looked in vain for something that nobody announces.
@@ -98,7 +100,7 @@ struct Line {
     enqueued: Option<Timestamp>,
     in_vain: u32,
     last: Option<Standing>,
-    /// Whether the user knows that the store is away.
+    /// Whether the user knows that the store or the driver is away.
     away: Away,
 }
 
@@ -140,21 +142,16 @@ impl Line {
         listen(&watched, bell, signals, deadline)
     }
 
-    fn tell_once(&mut self, out: &Out, error: &StoreError) {
+    fn tell_once(&mut self, out: &Out, error: &Error) {
         if self.away == Away::No {
             out.warn(&format!("{error}; the place in line is kept"), None);
         }
         self.away = Away::Told;
     }
-
-    /// Waits a moment for a store that does not answer.
-    fn wait_out(&mut self, bell: Option<&Bell>, signals: &Signals) -> Result<Option<i32>, Error> {
-        listen(&[], bell, signals, Instant::now() + STORE_RETRY)
-    }
 }
 
-/// How soon a store that went away is asked again.
-const STORE_RETRY: Duration = Duration::from_millis(200);
+/// How soon a store or a driver that went away is asked again.
+const RETRY: Duration = Duration::from_millis(200);
 
 /// A descriptor that becomes readable when the cause is gone; none if it is gone already or cannot be watched.
 fn watch(cause: &Cause) -> Option<OwnedFd> {

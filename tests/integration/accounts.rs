@@ -21,9 +21,12 @@ fn everybody_sees_who_uses_what_and_is_served_in_order() {
     let intruder = third.takes_without_asking(&[3], "jupyter");
 
     let expected = [
-        "GPU 0: IN USE by uid 23001 for T (run, last heartbeat T ago) [validated: 8452MB, 1 processes]".to_owned(),
-        "GPU 1: IN USE by uid 23001 for T (run, last heartbeat T ago) [validated: 8452MB, 1 processes]".to_owned(),
-        "GPU 2: IN USE by uid 23002 for T (manual, expires in T) [validated: no actual usage detected]".to_owned(),
+        "GPU 0: IN USE by uid 23001 for T (run, last heartbeat T ago) [validated: 8452MB, 1 processes]"
+            .to_owned(),
+        "GPU 1: IN USE by uid 23001 for T (run, last heartbeat T ago) [validated: 8452MB, 1 processes]"
+            .to_owned(),
+        "GPU 2: IN USE by uid 23002 for T (manual, expires in T) [validated: no actual usage detected]"
+            .to_owned(),
         format!(
             "GPU 3: IN USE WITHOUT RESERVATION by user uid 23003 - 1028MB used by PID {} (jupyter)",
             intruder.pid()

@@ -42,9 +42,8 @@ fn crowd(host: &Host, user_of: impl Fn(u32) -> u32, store_of: impl Fn(u32) -> St
         0 => host.me(),
         number => host.user(number),
     };
-    let jobs: Vec<Job> = (0..CLIENTS)
-        .map(|client| start(user(client).with_store(&stores[client as usize]), client))
-        .collect();
+    let jobs: Vec<Job> =
+        (0..CLIENTS).map(|client| start(user(client).with_store(&stores[client as usize]), client)).collect();
     let mut served = 0;
     for (client, job) in (0..CLIENTS).zip(jobs) {
         let ended = job.finish();
@@ -74,8 +73,7 @@ fn account(client: u32) -> u32 {
 fn on_one_store(store: Store) {
     let host = Host::on(store, GPUS);
     let others = can_be_others();
-    let served =
-        crowd(&host, |client| if others { account(client) } else { 0 }, |_| host.store.clone());
+    let served = crowd(&host, |client| if others { account(client) } else { 0 }, |_| host.store.clone());
     let report = host.json(&["report"]);
     let users = report["users"].as_array().unwrap();
     assert_eq!(users.len(), if others { 4 } else { 1 });

@@ -164,7 +164,8 @@ fn whoever_waits_for_a_while_only_gives_up_in_time_and_leaves_the_line() {
     let _holder = host.me().holds(&["-n", "long"]);
     for verb in [&["--", "true"][..], &["reserve"]] {
         let words = [verb, &[]].concat();
-        let (options, rest) = if verb[0] == "reserve" { (&words[1..], &words[..1]) } else { (&words[..], &[][..]) };
+        let (options, rest) =
+            if verb[0] == "reserve" { (&words[1..], &words[..1]) } else { (&words[..], &[][..]) };
         let ended = host.me().runs(&[rest, &["--wait", "300ms"], options].concat());
         assert_eq!(ended.code, Some(75), "{ended}");
         assert!(ended.stderr.contains("error: not free in time"), "{ended}");

@@ -20,8 +20,7 @@ fn every_byte_goes_both_ways_as_it_is() {
     // Every pair of bytes: none of them is anybody's end of text, escape or newline.
     let bytes: Vec<u8> = (0..=u8::MAX).flat_map(|a| (0..=u8::MAX).flat_map(move |b| [a, b])).collect();
     let mut chg = host.me().chg(&["-q", "--", "sh", "-c", "tee /dev/stderr"]);
-    let mut child =
-        chg.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = chg.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let sent = bytes.clone();
     let writer = std::thread::spawn(move || stdin.write_all(&sent).unwrap());
@@ -63,7 +62,9 @@ fn the_end_of_the_command_is_ours() {
 fn a_program_that_is_not_there_takes_no_gpu() {
     let host = Host::with_gpus(1);
     std::fs::write(host.path("data"), "no program").unwrap();
-    for (program, status) in [("nosuchcmd", 127), ("./nosuchcmd", 127), ("./data", 126), ("/", 126), ("", 127)] {
+    for (program, status) in
+        [("nosuchcmd", 127), ("./nosuchcmd", 127), ("./data", 126), ("/", 126), ("", 127)]
+    {
         let ended = host.me().runs(&["--", program]);
         assert_eq!(ended.code, Some(status), "{program:?}: {ended}");
         assert_eq!(ended.stderr.lines().filter(|line| line.starts_with("error: ")).count(), 1, "{ended}");
@@ -114,6 +115,9 @@ fn a_job_runs_on_the_gpu_that_is_shown_where_the_driver_counts_otherwise_than_cu
     let _job = host.me().starts(&["-G", "0", "--", "python3", "train.py"]);
     host.processes_on(1, 1);
     let status = host.status();
-    assert!(status[0].contains("IN USE by") && status[0].contains("[validated: 1028MB, 1 processes]"), "{status:?}");
+    assert!(
+        status[0].contains("IN USE by") && status[0].contains("[validated: 1028MB, 1 processes]"),
+        "{status:?}"
+    );
     assert!(status[1].contains("AVAILABLE"), "{status:?}");
 }

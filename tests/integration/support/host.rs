@@ -142,9 +142,8 @@ impl Host {
 
     fn equip(&self, command: &mut Command, store: &str) {
         let path = env::var_os("PATH").unwrap_or_default();
-        let programs = env::join_paths(
-            std::iter::once(self.gpus.dir().join("bin")).chain(env::split_paths(&path)),
-        );
+        let programs =
+            env::join_paths(std::iter::once(self.gpus.dir().join("bin")).chain(env::split_paths(&path)));
         command
             .env_clear()
             .env("PATH", programs.unwrap())
@@ -273,7 +272,8 @@ fn reachable(directory: &Path) -> PathBuf {
 /// A line with every age in it as `T`: `0h 15m 3s` is for nobody to foresee.
 pub(crate) fn ageless(line: &str) -> String {
     let is_part = |word: &str, unit: char| {
-        word.strip_suffix(unit).is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
+        word.strip_suffix(unit)
+            .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
     };
     let words: Vec<&str> = line.split(' ').collect();
     let mut kept = Vec::new();

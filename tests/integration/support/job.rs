@@ -104,12 +104,7 @@ impl Job {
 
     fn ended(&mut self) -> Ended {
         let status = self.child.wait().unwrap();
-        Ended {
-            code: status.code(),
-            signal: status.signal(),
-            stdout: self.stdout(),
-            stderr: self.stderr(),
-        }
+        Ended { code: status.code(), signal: status.signal(), stdout: self.stdout(), stderr: self.stderr() }
     }
 
     /// As [`Self::finish`], with status 0, so soon after `since` that no timer can have brought it about.
