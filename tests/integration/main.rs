@@ -12,6 +12,7 @@ mod redis;
 mod report;
 mod reserve;
 mod rooms;
+mod shims;
 mod status;
 mod support;
 mod transparent;
