@@ -66,3 +66,16 @@ uninstall: ## Remove what install put there; reservations and configuration stay
 	rm -f "$(BASHDIR)/chg" "$(BASHDIR)/canhazgpu" "$(ZSHDIR)/_chg" "$(FISHDIR)/chg.fish" "$(FISHDIR)/canhazgpu.fish"
 	for shim in $(notdir $(SHIMS)); do rm -f "$(SHAREDIR)/shims/$$shim"; done
 	-rmdir "$(SHAREDIR)/shims" "$(SHAREDIR)" 2>/dev/null
+
+.PHONY: bench torture
+
+bench: build ## Measure speed and size; COLD=1 also times a cold build
+	scripts/needs.sh cc redis-server flock
+	$(CARGO) build --release --locked -p canhazgpu-bench
+	"$(RELEASE)/bench" --chg "$(RELEASE)/chg" --results bench/RESULTS.md $(if $(COLD),--cold)
+
+torture: build ## Random schedules of runs and crashes; SEED= SECONDS= STORE=sqlite|redis
+	scripts/needs.sh cc redis-server setpriv
+	$(CARGO) build --release --locked -p canhazgpu-bench
+	"$(RELEASE)/torture" --chg "$(RELEASE)/chg" $(if $(SEED),--seed $(SEED)) \
+	    $(if $(SECONDS),--seconds $(SECONDS)) $(if $(STORE),--store $(STORE))

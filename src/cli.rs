@@ -22,8 +22,8 @@ pub(crate) use parse::{Parsed, completions, parse};
 pub(crate) use usage::UsageError;
 pub(crate) use values::GpuIds;
 pub(crate) use verbs::{
-    AdminArgs, BusyArgs, ExtendArgs, GpuArgs, ManArgs, QueueArgs, ReleaseArgs, ReportArgs, ReserveArgs,
-    RunArgs, ShimArgs, ShimInstallArgs, ShimRemoveArgs, ShimVerb, StatusArgs,
+    AdminArgs, BusyArgs, DoctorArgs, ExtendArgs, GpuArgs, ManArgs, QueueArgs, ReleaseArgs, ReportArgs,
+    ReserveArgs, RunArgs, ShimArgs, ShimInstallArgs, ShimRemoveArgs, ShimVerb, StatusArgs,
 };
 
 use crate::model::ids::Megabytes;
@@ -108,7 +108,7 @@ pub(crate) enum Verb {
     /// Install, list and remove shims, or act as one
     Shim(ShimArgs),
     /// Check driver, store, permissions, shims and configuration, and say how to mend each
-    Doctor,
+    Doctor(DoctorArgs),
     /// Print the completions of a shell
     Completions {
         /// bash, zsh, fish, elvish or powershell

@@ -9,6 +9,7 @@ mod file;
 mod options;
 mod resolve;
 mod settings;
+mod sift;
 mod sources;
 mod store;
 
@@ -26,7 +27,7 @@ pub(crate) use options::{
     RunOptions, StatusForm, StatusOptions, Talk,
 };
 pub(crate) use resolve::{InForce, Layer, Layers, Origin, Value};
-pub(crate) use sources::Sources;
+pub(crate) use sources::{HOST_FILE, Sources};
 pub(crate) use store::without_password;
 
 use crate::cli::Globals;
@@ -63,6 +64,18 @@ impl Config {
             environment: &sources.environment,
             user: user.as_ref(),
         })
+    }
+
+    /// As [`Self::load`], but files with a mistake in them are left out, and variables that are one. Returns the mistakes
+    /// too.
+    ///
+    /// # Errors
+    /// A mistake on the command line itself.
+    pub(crate) fn load_what_is_good(
+        sources: &Sources,
+        flags: &Globals,
+    ) -> Result<(Self, Vec<ConfigError>), ConfigError> {
+        sift::load(sources, flags)
     }
 
     /// The pure part of [`Self::load`].

@@ -296,3 +296,6 @@ impl Pace {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -204,6 +204,15 @@ pub unsafe extern "C" fn nvmlDeviceGetUtilizationRates(device: RawHandle, rates:
     })
 }
 
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nvmlDeviceGetPersistenceMode(device: RawHandle, mode: *mut c_uint) -> c_uint {
+    about_gpu("nvmlDeviceGetPersistenceMode", device, |_, _, gpu| {
+        let is_on = gpu.persistence.ok_or(Code::NOT_SUPPORTED)?;
+        // SAFETY: NVML's contract: a valid pointer.
+        unsafe { put(mode, c_uint::from(is_on)) }
+    })
+}
+
 macro_rules! process_list {
     ($name:ident, $entry:ty, $kind:expr, $list:ident) => {
         #[unsafe(no_mangle)]

@@ -42,6 +42,9 @@ pub struct Gpu {
     pub used_mb: u64,
     /// Percent; `None` where the GPU does not tell.
     pub utilization: Option<u32>,
+    /// Persistence mode; `None` where the GPU does not tell.
+    #[serde(default)]
+    pub persistence: Option<bool>,
     pub mig: Mig,
 }
 

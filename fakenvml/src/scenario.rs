@@ -279,6 +279,7 @@ fn idle_gpu(gpu: u32) -> Gpu {
         reserved_mb: 551,
         used_mb: 4,
         utilization: Some(0),
+        persistence: Some(true),
         mig: Mig::Off,
     }
 }

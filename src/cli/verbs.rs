@@ -237,6 +237,14 @@ pub(crate) struct AdminArgs {
     pub(crate) group: Option<String>,
 }
 
+/// `chg doctor`.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct DoctorArgs {
+    /// Print one JSON object
+    #[arg(short, long)]
+    pub(crate) json: bool,
+}
+
 /// `chg shim`.
 #[derive(Debug, Clone, Args)]
 #[command(

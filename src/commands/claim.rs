@@ -44,7 +44,7 @@ pub(crate) enum Claimed {
 /// Claims what `request` asks for; stands in line if it says so.
 pub(crate) fn until_granted(
     ctx: &mut Context<'_>,
-    mut request: Request,
+    request: Request,
     signals: &Signals,
 ) -> Result<Claimed, Error> {
     // Opened before the first look: a bell that rings in between is not missed.
@@ -54,17 +54,17 @@ pub(crate) fn until_granted(
     };
     let mut line = Line::new();
     let mut display = WaitDisplay::new(ctx.out);
+    let claim = |enqueued| Verb::Claim(Request { enqueued, ..request.clone() });
+    let mut pool = ctx.snapshot()?.pool;
     loop {
-        let pool = ctx.snapshot()?.pool;
-        let claim = Verb::Claim(request.clone());
-        let (applied, seats) = match ctx.apply_on_scan(&pool, &claim) {
+        let (applied, seats) = match ctx.apply_on_scan(&pool, &claim(line.enqueued)) {
             Ok(committed) => committed,
-            // Somebody who stands in line keeps the place while the store is away.
-            Err(Error::Store(error)) if line.stood() && may_pass(&error) => {
+            // Who stands in line keeps the place while the store or the driver is away.
+            Err(error) if line.stood() && may_pass(&error) => {
                 line.tell_once(ctx.out, &error);
-                match line.wait_out(bell.as_ref(), signals)? {
-                    Some(signal) => return Ok(Claimed::Interrupted(signal)),
-                    None => continue,
+                match listen(&[], bell.as_ref(), signals, Instant::now() + RETRY)? {
+                    Heard::Stop(signal) => return Ok(Claimed::Interrupted(signal)),
+                    Heard::Something | Heard::Nothing => continue,
                 }
             }
             Err(error) => return Err(error),
@@ -75,15 +75,14 @@ pub(crate) fn until_granted(
                 let waited = line.waited(applied.now);
                 return Ok(Claimed::Granted(Box::new(Grant { reservation, seats, applied, waited })));
             }
-            Outcome::Waiting(standing) => standing.clone(),
+            Outcome::Waiting(standing) => standing,
             _ => return Err(ctx.refused(applied)),
         };
-        request.enqueued = Some(standing.enqueued);
-        display.show(&standing, applied.now);
-        if let Some(signal) = line.wait(&standing, &applied, bell.as_ref(), signals)? {
+        if let Some(signal) = line.wait(standing, &applied, bell.as_ref(), signals, &mut display)? {
             withdraw(ctx, request.id);
             return Ok(Claimed::Interrupted(signal));
         }
+        pool = applied.pool;
     }
 }
 
@@ -94,9 +93,10 @@ fn withdraw(ctx: &mut Context<'_>, id: LeaseId) {
     }
 }
 
-/// Whether a store may come back by itself.
-const fn may_pass(error: &StoreError) -> bool {
-    matches!(error, StoreError::Unreachable { .. } | StoreError::Busy { .. } | StoreError::NotWritable { .. })
+/// Whether a store or a driver may come back by itself.
+const fn may_pass(error: &Error) -> bool {
+    use StoreError::{Busy, NotWritable, Unreachable};
+    matches!(error, Error::Store(Unreachable { .. } | Busy { .. } | NotWritable { .. }) | Error::Gpu(_))
 }
 
 /// A client in line: since when, and how often it has looked in vain for something that nobody announces.
@@ -107,7 +107,7 @@ struct Line {
     last: Option<Standing>,
     /// What could not be watched at the last look, because it was over.
     over: Vec<Cause>,
-    /// Whether the user knows that the store is away.
+    /// Whether the user knows that the store or the driver is away.
     away: Away,
 }
 
@@ -130,44 +130,49 @@ impl Line {
         self.enqueued.map(|since| now.since(since))
     }
 
-    /// Waits until another look may help. A signal that asks us to stop is handed back.
+    /// Waits until another look may help, and shows how it stands. A signal that asks us to stop is handed back.
     fn wait(
         &mut self,
         standing: &Standing,
         applied: &Applied,
         bell: Option<&Bell>,
         signals: &Signals,
+        display: &mut WaitDisplay<'_>,
     ) -> Result<Option<i32>, Error> {
         let unchanged = self.last.as_ref().is_some_and(|last| vigil::is_like(last, standing));
         self.in_vain = if unchanged { self.in_vain.saturating_add(1) } else { 0 };
         self.enqueued = Some(standing.enqueued);
         self.away = Away::No;
         self.last = Some(standing.clone());
-        let mut deadline = Instant::now() + vigil::next_look(standing, applied.now, self.in_vain, jitter());
+        let looked = Instant::now();
+        let mut deadline = looked + vigil::next_look(standing, applied.now, self.in_vain, jitter());
         let (watched, over) = watch_all(vigil::causes(standing, &applied.pool));
         // What ended since the look would not wake us. Once is enough: a launcher may be over long before its command.
         if over.iter().any(|cause| !self.over.contains(cause)) {
-            deadline = Instant::now();
+            deadline = looked;
         }
         self.over = over;
-        listen(&watched, bell, signals, deadline)
+        loop {
+            display.show(standing, applied.now.after(looked.elapsed()));
+            let next = display.tick().map_or(deadline, |tick| deadline.min(Instant::now() + tick));
+            match listen(&watched, bell, signals, next)? {
+                Heard::Stop(signal) => return Ok(Some(signal)),
+                Heard::Nothing if Instant::now() < deadline => {}
+                Heard::Something | Heard::Nothing => return Ok(None),
+            }
+        }
     }
 
-    fn tell_once(&mut self, out: &Out, error: &StoreError) {
+    fn tell_once(&mut self, out: &Out, error: &Error) {
         if self.away == Away::No {
             out.warn(&format!("{error}; the place in line is kept"), None);
         }
         self.away = Away::Told;
     }
-
-    /// Waits a moment for a store that does not answer.
-    fn wait_out(&mut self, bell: Option<&Bell>, signals: &Signals) -> Result<Option<i32>, Error> {
-        listen(&[], bell, signals, Instant::now() + STORE_RETRY)
-    }
 }
 
-/// How soon a store that went away is asked again.
-const STORE_RETRY: Duration = Duration::from_millis(200);
+/// How soon a store or a driver that went away is asked again.
+const RETRY: Duration = Duration::from_millis(200);
 
 /// Descriptors of the causes that can be watched, and the causes that cannot: they are over.
 fn watch_all(causes: Vec<Cause>) -> (Vec<OwnedFd>, Vec<Cause>) {
@@ -192,27 +197,39 @@ fn watch(cause: &Cause) -> Option<OwnedFd> {
     .filter(|fd| !pidfd::has_ended(fd))
 }
 
+/// What a sleep was ended by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    /// A signal that asks us to stop.
+    Stop(i32),
+    /// The bell, the end of something watched, or a signal that means looking again.
+    Something,
+    /// The time is up.
+    Nothing,
+}
+
 /// Sleeps until the bell rings, a watched process ends, a signal comes, or the time is up.
 fn listen(
     watched: &[OwnedFd],
     bell: Option<&Bell>,
     signals: &Signals,
     deadline: Instant,
-) -> Result<Option<i32>, Error> {
+) -> Result<Heard, Error> {
     let left = deadline.saturating_duration_since(Instant::now());
     let timeout = PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX);
     let mut fds: Vec<PollFd<'_>> = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
     fds.extend(bell.map(|bell| PollFd::new(bell.as_fd(), PollFlags::POLLIN)));
     fds.extend(watched.iter().map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
-    match poll(&mut fds, timeout) {
-        Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+    let heard = match poll(&mut fds, timeout) {
+        Ok(0) => Heard::Nothing,
+        Ok(_) | Err(nix::errno::Errno::EINTR) => Heard::Something,
         Err(errno) => return Err(io::Error::from(errno)).doing("waiting in line"),
-    }
+    };
     drop(fds);
     if let Some(bell) = bell {
         bell.drain();
     }
-    Ok(signals.asked_to_stop())
+    Ok(signals.asked_to_stop().map_or(heard, Heard::Stop))
 }
 
 /// From 0 to 1, to keep clients that were woken together from looking together.

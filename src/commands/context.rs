@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 
-use super::eyes::{Eyes, Freshness};
+use super::eyes::Eyes;
 use super::witness::Observer;
 use crate::attribution;
 use crate::bell;
@@ -41,20 +41,20 @@ impl Context<'_> {
         self.commit(verb, Scanned::No).map(|(applied, _)| applied)
     }
 
-    /// Carries out a verb on a scan of the GPUs that is no older than a second. The seats are those of a run that was
-    /// granted.
+    /// Carries out a verb on a scan of the GPUs made for it: what a waiter was woken for is not in an older one. The
+    /// seats are those of a run that was granted.
     pub(crate) fn apply_on_scan(
         &mut self,
         pool: &Pool,
         verb: &Verb,
     ) -> Result<(Applied, Vec<TakenSeat>), Error> {
-        self.eyes.scan(pool, Freshness::WithinASecond)?;
+        self.eyes.scan(pool)?;
         self.commit(verb, Scanned::Yes)
     }
 
     /// As [`Self::apply_on_scan`], on the GPUs of this provider instead of the pool's.
     pub(crate) fn apply_on_scan_of(&mut self, provider: Provider, verb: &Verb) -> Result<Applied, Error> {
-        self.eyes.scan(&Pool { provider: Some(provider), ..Pool::default() }, Freshness::Now)?;
+        self.eyes.scan(&Pool { provider: Some(provider), ..Pool::default() })?;
         self.commit(verb, Scanned::Yes).map(|(applied, _)| applied)
     }
 

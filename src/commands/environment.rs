@@ -49,3 +49,48 @@ fn uuids(pool: &Pool, gpus: &[GpuIndex]) -> Option<String> {
         gpus.iter().map(|gpu| pool.slots.get(gpu)?.uuid.as_ref().map(|uuid| uuid.as_str())).collect();
     uuids.map(|uuids| uuids.join(","))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ids::GpuUuid;
+    use crate::model::pool::{Slot, SlotState};
+
+    fn pool() -> Pool {
+        let slot = |index: u32| {
+            let state = SlotState::Free { last_released: None, past: None };
+            (GpuIndex(index), Slot { uuid: Some(GpuUuid(format!("GPU-{index}"))), state })
+        };
+        Pool { slots: (0..4).map(slot).collect(), ..Pool::default() }
+    }
+
+    fn of(cuda_ids: CudaIds) -> Vec<(String, String)> {
+        variables(&pool(), &LeaseId::from("abc"), &[GpuIndex(1), GpuIndex(3)], cuda_ids)
+    }
+
+    fn value(variables: &[(String, String)], name: &str) -> String {
+        variables.iter().find(|(found, _)| found == name).map(|(_, value)| value.clone()).unwrap_or_default()
+    }
+
+    #[test]
+    fn cuda_counts_by_pci_bus_id_and_sees_the_reserved_gpus() {
+        let by_index = of(CudaIds::Index);
+        assert_eq!(value(&by_index, "CUDA_VISIBLE_DEVICES"), "1,3");
+        assert_eq!(value(&by_index, "NVIDIA_VISIBLE_DEVICES"), "1,3");
+        assert_eq!(value(&by_index, "CUDA_DEVICE_ORDER"), "PCI_BUS_ID");
+        assert_eq!(value(&by_index, "CANHAZGPU_RESERVATION"), "abc");
+        let by_uuid = of(CudaIds::Uuid);
+        assert_eq!(value(&by_uuid, "CUDA_VISIBLE_DEVICES"), "GPU-1,GPU-3");
+        assert_eq!(value(&by_uuid, "CANHAZGPU_DEVICES"), "1,3");
+    }
+
+    #[test]
+    fn inherited_values_are_replaced_and_others_are_kept() {
+        let inherited = [("CUDA_VISIBLE_DEVICES", "7"), ("HOME", "/root")];
+        let inherited = inherited.into_iter().map(|(name, value)| (name.into(), value.into()));
+        let environment = within(inherited, &of(CudaIds::Index));
+        let visible: Vec<_> = environment.iter().filter(|(name, _)| name == VISIBLE).collect();
+        assert_eq!(visible, [&(VISIBLE.into(), "1,3".into())]);
+        assert!(environment.contains(&("HOME".into(), "/root".into())));
+    }
+}

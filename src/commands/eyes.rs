@@ -3,10 +3,10 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::attribution::{self, Accounts, Detail};
-use crate::gpu::{GpuError, Scanner, Source};
+use crate::gpu::{GpuError, Scanner, Source, Upkeep};
 use crate::model::device::{Device, Provider, fake_devices};
 use crate::model::identity::{Here, Identity, Life};
 use crate::model::ids::{GpuIndex, GpuUuid, Megabytes, Pid};
@@ -14,9 +14,6 @@ use crate::model::pool::{Pool, Slot};
 use crate::model::process::Process;
 use crate::model::seen::{GpuSeen, Measured, Reading, Seat, Seen};
 use crate::seat;
-
-/// A grant is decided on a scan no older than this.
-const FRESH: Duration = Duration::from_secs(1);
 
 /// How long a container engine may take to tell names.
 const ENGINE_PATIENCE: Duration = Duration::from_millis(500);
@@ -41,14 +38,7 @@ pub(crate) struct Eyes {
     scanner: Option<Scanner>,
     gpus: Vec<GpuSeen>,
     owners: BTreeMap<Pid, Process>,
-    scanned: Option<Instant>,
-}
-
-/// Whether a scan may be one of the last second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Freshness {
-    WithinASecond,
-    Now,
+    upkeep: Upkeep,
 }
 
 impl Eyes {
@@ -60,7 +50,7 @@ impl Eyes {
             scanner: None,
             gpus: Vec::new(),
             owners: BTreeMap::new(),
-            scanned: None,
+            upkeep: Upkeep::default(),
         }
     }
 
@@ -77,6 +67,11 @@ impl Eyes {
         &self.gpus
     }
 
+    /// How the driver is kept, by the last scan.
+    pub(crate) const fn upkeep(&self) -> &Upkeep {
+        &self.upkeep
+    }
+
     /// The process that asks the driver for us, if there is one.
     pub(crate) fn helper(&self) -> Option<Pid> {
         self.scanner.as_ref().and_then(Scanner::helper_pid)
@@ -86,11 +81,7 @@ impl Eyes {
     ///
     /// # Errors
     /// If the driver as a whole gives no answer.
-    pub(crate) fn scan(&mut self, pool: &Pool, freshness: Freshness) -> Result<(), GpuError> {
-        let is_fresh = self.scanned.is_some_and(|scanned| scanned.elapsed() < FRESH);
-        if freshness == Freshness::WithinASecond && is_fresh {
-            return Ok(());
-        }
+    pub(crate) fn scan(&mut self, pool: &Pool) -> Result<(), GpuError> {
         let scanner = match &mut self.scanner {
             Some(scanner) => scanner,
             None => self.scanner.insert(Scanner::start(source(pool, &self.optics), self.optics.deadline)?),
@@ -99,8 +90,8 @@ impl Eyes {
         scan.name_from(&known(pool));
         self.owners = attribution::owners(pids(&scan.gpus), &self.accounts, Detail::Brief);
         self.gpus = scan.gpus;
+        self.upkeep = scan.upkeep;
         drop_vanished(&mut self.gpus, &self.owners);
-        self.scanned = Some(scan.taken);
         Ok(())
     }
 
@@ -115,7 +106,6 @@ impl Eyes {
     /// Lets go of the driver: nothing of ours holds a GPU while a command runs.
     pub(crate) fn close(&mut self) {
         self.scanner = None;
-        self.scanned = None;
     }
 
     /// Hands what is seen of `pool` now to `look`. `asked` are seats whose state is already known better.

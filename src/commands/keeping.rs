@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::eyes::{Eyes, Freshness};
+use super::eyes::Eyes;
 use crate::bell;
 use crate::cli;
 use crate::heartbeat::{self, Keeper};
@@ -81,7 +81,7 @@ impl<'a> Around<'a, '_> {
 impl Surroundings for Around<'_, '_> {
     fn uses_reserved_gpu(&mut self, pids: &[Pid]) -> BTreeSet<Pid> {
         // A driver that does not answer proves nothing; its GPU is granted to nobody until it does.
-        if let Err(error) = self.eyes.scan(&self.pool, Freshness::Now) {
+        if let Err(error) = self.eyes.scan(&self.pool) {
             self.out.warn(&format!("cannot see who is left on the GPUs: {error}"), None);
         }
         let on_gpu = self

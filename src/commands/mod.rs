@@ -3,6 +3,7 @@
 mod admin;
 mod claim;
 mod context;
+mod doctor;
 mod environment;
 mod eyes;
 mod keeping;
@@ -23,7 +24,7 @@ mod witness;
 
 use std::process::ExitCode;
 
-use crate::cli::{self, Cli, Parsed, RunArgs, Verb};
+use crate::cli::{self, Cli, DoctorArgs, Parsed, RunArgs, Verb};
 use crate::config::{self, Colour, Config, Sources};
 use crate::error::{Error, Family};
 use crate::exit::{BUSY, Exit};
@@ -66,6 +67,9 @@ fn obey(cli: &Cli) -> ExitCode {
     crate::output::trace(cli.globals.verbose);
     let family = family(&cli.verb);
     let sources = Sources::of_process(cli.globals.config.as_deref());
+    if let Verb::Doctor(args) = &cli.verb {
+        return end(examine(&sources, cli, args));
+    }
     let config = match Config::load(&sources, &cli.globals) {
         Ok(config) => config,
         Err(error) => return end(failed(&plain_out(), &error.into(), family, Exit::Busy(BUSY))),
@@ -78,6 +82,18 @@ fn obey(cli: &Cli) -> ExitCode {
             end(result.unwrap_or_else(|error| failed(&out, &error, family, busy)))
         }
     }
+}
+
+/// `chg doctor` goes on where every other verb gives up: with mistakes in the configuration.
+fn examine(sources: &Sources, cli: &Cli, args: &DoctorArgs) -> Exit {
+    let out = plain_out();
+    let examined = Config::load_what_is_good(sources, &cli.globals).map_err(Error::from).and_then(
+        |(config, mistakes)| {
+            let form = config.doctor(args);
+            doctor::doctor(&config, &mistakes, sources, form, &out)
+        },
+    );
+    examined.unwrap_or_else(|error| failed(&out, &error, Family::Verb, Exit::Busy(BUSY)))
 }
 
 fn run(config: &Config, args: &RunArgs) -> ExitCode {
@@ -127,7 +143,7 @@ fn carry_out(verb: &Verb, config: &Config, out: &Out, busy: &mut Exit) -> Result
             out.print_text(&String::from_utf8_lossy(&script))?;
             Ok(Exit::Done)
         }
-        Verb::Run(_) | Verb::Shim(_) | Verb::Doctor | Verb::Man(_) | Verb::Web { .. } => Ok(Exit::Failed),
+        Verb::Run(_) | Verb::Shim(_) | Verb::Doctor(_) | Verb::Man(_) | Verb::Web { .. } => Ok(Exit::Failed),
     }
 }
 

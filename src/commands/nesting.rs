@@ -104,3 +104,6 @@ fn manual_over<'a>(pool: &'a Pool, uid: Uid, gpus: &[GpuIndex]) -> Option<&'a Re
     let leases: Option<Vec<&Reservation>> = gpus.iter().map(of).collect();
     leases?.first().copied()
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,28 +33,43 @@ pub(crate) fn open<'a>(
     let here = attribution::here().doing("reading /proc/self/ns")?;
     let mut store = open_store(config)?;
     let actor = actor(config, &mut *store, label, needs)?;
-    let optics = Optics {
-        nvml_library: config.nvml_lib().map(|set| PathBuf::from(set.value)),
-        deadline: config.scan_deadline(),
-        threshold: config.memory_threshold(),
-        provider: config.provider().map_or(Provider::Nvidia, |set| set.value),
-    };
-    Ok(Context { out, actor, store, eyes: Eyes::new(optics, here) })
+    Ok(Context { out, actor, store, eyes: Eyes::new(optics(config), here) })
 }
 
 fn open_store(config: &Config) -> Result<Box<dyn Store>, Error> {
     let named = config.store().map(|set| StoreUrl::parse(&set.value)).transpose()?;
-    let host = Host { home: std::env::var_os("HOME").map(PathBuf::from) };
-    let chosen = store::choose(named, &host)?;
-    let mut options = store::Options { missing: chosen.missing, ..store::Options::default() };
+    let chosen = store::choose(named, &host())?;
+    let options = store::Options { missing: chosen.missing, ..store_options(config) };
+    Ok(store::open(&chosen.url, &options)?)
+}
+
+/// This machine, as the choice of a store sees it.
+pub(super) fn host() -> Host {
+    Host { home: std::env::var_os("HOME").map(PathBuf::from) }
+}
+
+/// How the configuration wants the store to be used. A store that is not there is not made.
+pub(super) fn store_options(config: &Config) -> store::Options {
+    let mut options = store::Options::default();
     if let Some(prefix) = config.redis_prefix() {
         options.prefix = prefix.value;
     }
     options.password_file = config.redis_password_file().map(|set| set.value);
-    Ok(store::open(&chosen.url, &options)?)
+    options
 }
 
-fn actor(
+/// How the configuration wants GPUs to be asked.
+pub(super) fn optics(config: &Config) -> Optics {
+    Optics {
+        nvml_library: config.nvml_lib().map(|set| PathBuf::from(set.value)),
+        deadline: config.scan_deadline(),
+        threshold: config.memory_threshold(),
+        provider: config.provider().map_or(Provider::Nvidia, |set| set.value),
+    }
+}
+
+/// Who is calling.
+pub(super) fn actor(
     config: &Config,
     store: &mut dyn Store,
     label: Option<String>,

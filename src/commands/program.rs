@@ -66,3 +66,40 @@ fn not_found(name: &OsStr) -> Error {
 fn not_executable(path: &Path, why: &str) -> Error {
     Error::NotExecutable { name: path.display().to_string(), why: why.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn family_of(found: Result<PathBuf, Error>) -> &'static str {
+        match found {
+            Ok(_) => "found",
+            Err(Error::NotFound { .. }) => "not found",
+            Err(Error::NotExecutable { .. }) => "not executable",
+            Err(_) => "other",
+        }
+    }
+
+    #[test]
+    fn a_program_is_found_as_execvp_finds_it() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, mode) in [("runs", 0o755), ("plain", 0o644)] {
+            let file = dir.path().join(name);
+            fs::write(&file, "#!/bin/sh\n").unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let path = Some(dir.path().as_os_str());
+        let named = |name: &str| dir.path().join(name).into_os_string();
+        assert_eq!(locate(OsStr::new("runs"), path).unwrap(), dir.path().join("runs"));
+        assert_eq!(locate(&named("runs"), None).unwrap(), dir.path().join("runs"));
+        assert_eq!(family_of(locate(OsStr::new("plain"), path)), "not executable");
+        assert_eq!(family_of(locate(&named("plain"), None)), "not executable");
+        assert_eq!(family_of(locate(dir.path().as_os_str(), None)), "not executable", "a directory");
+        assert_eq!(family_of(locate(OsStr::new("nosuch"), path)), "not found");
+        assert_eq!(family_of(locate(&named("nosuch"), None)), "not found");
+        assert_eq!(family_of(locate(OsStr::new(""), path)), "not found");
+    }
+}

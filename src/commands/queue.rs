@@ -1,7 +1,6 @@
 //! `chg queue`: who waits for what, since when, and what blocks them.
 
 use super::context::Context;
-use super::eyes::Freshness;
 use crate::config::Form;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -12,7 +11,7 @@ use crate::output::{self, QueueView};
 pub(crate) fn queue(ctx: &mut Context<'_>, form: Form) -> Result<Exit, Error> {
     let snapshot = ctx.swept_snapshot()?;
     // The line can be shown without an answer from the driver; what blocks it is less certain then.
-    let trouble = ctx.eyes.scan(&snapshot.pool, Freshness::Now).err();
+    let trouble = ctx.eyes.scan(&snapshot.pool).err();
     let seats = ctx.eyes.seat_owners(&snapshot.pool);
     let waiting = ctx
         .eyes

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::context::Context;
-use super::eyes::Freshness;
 use crate::config::{StatusForm, StatusOptions};
 use crate::error::Error;
 use crate::exit::Exit;
@@ -43,7 +42,7 @@ fn watch(ctx: &mut Context<'_>, every: Duration) -> Result<Exit, Error> {
 
 fn look(ctx: &mut Context<'_>) -> Result<(StatusView, Option<GpuError>), Error> {
     let snapshot = ctx.swept_snapshot()?;
-    let trouble = ctx.eyes.scan(&snapshot.pool, Freshness::Now).err();
+    let trouble = ctx.eyes.scan(&snapshot.pool).err();
     ctx.eyes.look_closely();
     let pool = ctx.pool_or_preview(&snapshot);
     let seats = ctx.eyes.seat_owners(&pool);

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::context::Context;
-use super::eyes::Freshness;
 use crate::attribution;
 use crate::error::Error;
 use crate::model::identity::Life;
@@ -34,7 +33,7 @@ pub(super) fn on(ctx: &mut Context<'_>, gpus: &[GpuIndex]) -> Result<Orphaned, E
     let snapshot = ctx.snapshot()?;
     let pool = &snapshot.pool;
     // Without an answer from the driver the command itself can still be found.
-    let _ = ctx.eyes.scan(pool, Freshness::Now);
+    let _ = ctx.eyes.scan(pool);
     let verdicts =
         ctx.eyes.with_seen(pool, &BTreeMap::new(), |seen| occupancy::judge(pool, seen, snapshot.now));
     let found = gpus.iter().filter_map(|gpu| Some((*gpu, of(ctx, pool, verdicts.get(gpu)?))));

@@ -8,8 +8,8 @@ use super::datum::Held;
 use super::error::ConfigError;
 use super::resolve::Value;
 use crate::cli::{
-    BusyArgs, ExtendArgs, GpuArgs, GpuIds, OnLost, Orphans, QueueArgs, ReleaseArgs, ReportArgs, ReserveArgs,
-    RunArgs, StatusArgs, StatusLayout, UsageError,
+    BusyArgs, DoctorArgs, ExtendArgs, GpuArgs, GpuIds, OnLost, Orphans, QueueArgs, ReleaseArgs, ReportArgs,
+    ReserveArgs, RunArgs, StatusArgs, StatusLayout, UsageError,
 };
 use crate::model::duration::InShort;
 use crate::model::request::{Demand, InUse, OnBusy};
@@ -204,6 +204,10 @@ impl Config {
 
     pub(crate) fn queue(&self, args: &QueueArgs) -> Form {
         if self.is_on(args.json, "queue.json") { Form::Json } else { Form::Text }
+    }
+
+    pub(crate) fn doctor(&self, args: &DoctorArgs) -> Form {
+        if self.is_on(args.json, "doctor.json") { Form::Json } else { Form::Text }
     }
 
     pub(crate) fn report(&self, args: &ReportArgs) -> ReportOptions {

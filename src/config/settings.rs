@@ -134,5 +134,6 @@ pub(super) const SETTINGS: &[Setting] = &[
     user("queue.json", Kind::Flag),
     user("report.days", Kind::Count).or("30"),
     user("report.json", Kind::Flag),
+    user("doctor.json", Kind::Flag),
     user("shim.dir", Kind::Path),
 ];

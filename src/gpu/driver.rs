@@ -6,6 +6,7 @@ use std::path::Path;
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};
 
+use super::inventory::Persistence;
 use super::processes::{self, Version};
 use super::wire::{Identity, Refusal, Slot};
 use crate::model::ids::Megabytes;
@@ -22,6 +23,8 @@ const MIG_ENABLED: u32 = 1;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Driver {
     nvml: &'static Nvml,
+    /// Its version, where it tells.
+    pub(super) version: Option<&'static str>,
     versions: &'static [Version],
 }
 
@@ -45,9 +48,10 @@ impl Driver {
         let library = library.map_or_else(|| OsStr::new(LIBRARY), Path::as_os_str);
         let nvml = Nvml::builder().lib_path(library).init().map_err(|error| refusal(library, error))?;
         let nvml: &'static Nvml = Box::leak(Box::new(nvml));
+        let version = nvml.sys_driver_version().ok().map(|version| &*version.leak());
         // A driver that does not tell its version is taken for one without special rules.
-        let versions = processes::versions(&nvml.sys_driver_version().unwrap_or_default());
-        Ok(Self { nvml, versions })
+        let versions = processes::versions(version.unwrap_or_default());
+        Ok(Self { nvml, version, versions })
     }
 
     pub(super) fn count(self) -> Result<u32, Trouble> {
@@ -68,7 +72,9 @@ impl Gpu {
         let (_, memory) = self.memory()?;
         // A GPU is what its UUID says; without a name it is still one.
         let name = self.device.name().unwrap_or_else(|_| "NVIDIA GPU".to_owned());
-        Ok(Identity { uuid, name, pci_bus_id, memory })
+        let persistence = self.device.is_in_persistent_mode().ok();
+        let persistence = persistence.map(|on| if on { Persistence::On } else { Persistence::Off });
+        Ok(Identity { uuid, name, pci_bus_id, memory, persistence })
     }
 
     pub(super) fn reading(&self) -> Result<Reading, Trouble> {

@@ -45,9 +45,10 @@ impl Desk {
             },
         };
         match driver.count() {
-            Ok(count) => {
-                self.voice.say(scan, Said::Count(count));
-                (0..count).for_each(|slot| self.ask(driver, scan, slot));
+            Ok(gpus) => {
+                let version = driver.version.map(str::to_owned);
+                self.voice.say(scan, Said::Count { gpus, driver: version });
+                (0..gpus).for_each(|slot| self.ask(driver, scan, slot));
             }
             Err(Trouble::Stale) => self.voice.say(scan, Said::Stale),
             Err(Trouble::Unknown(Unknown::NoPermission)) => {

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
+
 use super::wire::{Identity, Slot};
 use crate::model::device::Device;
 use crate::model::ids::{GpuIndex, GpuUuid};
@@ -15,8 +17,25 @@ pub(crate) struct Scan {
     pub(crate) gpus: Vec<GpuSeen>,
     /// GPUs that are there but never said which they are.
     pub(crate) nameless: Vec<Nameless>,
+    pub(crate) upkeep: Upkeep,
     /// When it was begun: no reading is older.
     pub(crate) taken: Instant,
+}
+
+/// How the driver is kept. Nothing is decided by it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Upkeep {
+    /// The driver's version, where it tells.
+    pub(crate) driver: Option<String>,
+    /// Of the GPUs that tell.
+    pub(crate) persistence: BTreeMap<GpuIndex, Persistence>,
+}
+
+/// Whether the driver keeps a GPU initialised while nobody uses it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Persistence {
+    On,
+    Off,
 }
 
 /// A GPU without a name.
@@ -49,6 +68,7 @@ impl Scan {
 pub(super) fn arrange(
     identities: &BTreeMap<Slot, Identity>,
     readings: BTreeMap<Slot, Reading>,
+    driver: Option<String>,
     taken: Instant,
 ) -> Scan {
     let mut named = Vec::new();
@@ -68,10 +88,15 @@ pub(super) fn arrange(
         }
     }
     named.sort_by_key(|(identity, _)| bus_order(&identity.pci_bus_id));
-    let gpus = free.into_iter().zip(named);
+    let gpus: Vec<_> = free.into_iter().zip(named).collect();
+    let persistence = gpus
+        .iter()
+        .filter_map(|(slot, (identity, _))| Some((GpuIndex(*slot), identity.persistence?)))
+        .collect();
     Scan {
-        gpus: gpus.map(|(slot, (identity, reading))| seen(slot, identity, reading)).collect(),
+        gpus: gpus.into_iter().map(|(slot, (identity, reading))| seen(slot, identity, reading)).collect(),
         nameless,
+        upkeep: Upkeep { driver, persistence },
         taken,
     }
 }

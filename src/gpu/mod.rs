@@ -11,7 +11,7 @@ mod scanner;
 mod wire;
 
 pub(crate) use error::GpuError;
-pub(crate) use inventory::{Nameless, Scan};
+pub(crate) use inventory::{Nameless, Persistence, Scan, Upkeep};
 pub(crate) use scanner::{Scanner, Source};
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::GpuError;
 use super::conversation::{Conversation, Heard, Process};
-use super::inventory::{Scan, arrange};
+use super::inventory::{Scan, Upkeep, arrange};
 use super::wire::{Identity, Said, Slot};
 use crate::model::device::Device;
 use crate::model::ids::{Megabytes, Pid};
@@ -36,6 +36,8 @@ pub(crate) struct Scanner {
     scan: u64,
     /// Who sits in which slot, as far as it was ever told.
     identities: BTreeMap<Slot, Identity>,
+    /// The driver's version, as told last.
+    driver: Option<String>,
 }
 
 #[derive(Debug)]
@@ -60,8 +62,14 @@ impl Scanner {
     /// # Errors
     /// If no process can be started.
     pub(crate) fn start(source: Source, per_gpu: Duration) -> Result<Self, GpuError> {
-        let mut scanner =
-            Self { source, per_gpu, helper: Helper::None, scan: 0, identities: BTreeMap::new() };
+        let mut scanner = Self {
+            source,
+            per_gpu,
+            helper: Helper::None,
+            scan: 0,
+            identities: BTreeMap::new(),
+            driver: None,
+        };
         if let Source::Nvml { .. } = scanner.source {
             scanner.conversation()?;
         }
@@ -76,13 +84,14 @@ impl Scanner {
     pub(crate) fn scan(&mut self) -> Result<Scan, GpuError> {
         let taken = Instant::now();
         if let Source::Fake { devices } = &self.source {
-            return Ok(Scan { gpus: devices.iter().map(idle).collect(), nameless: Vec::new(), taken });
+            let gpus = devices.iter().map(idle).collect();
+            return Ok(Scan { gpus, nameless: Vec::new(), upkeep: Upkeep::default(), taken });
         }
         let readings = match self.attempt()? {
             Attempt::Done(readings) => readings,
             Attempt::Stale => self.once_more()?,
         };
-        let scan = arrange(&self.identities, readings, taken);
+        let scan = arrange(&self.identities, readings, self.driver.clone(), taken);
         match (scan.gpus.is_empty(), scan.nameless.first()) {
             (true, Some(first)) => Err(GpuError::from(first.why.clone())),
             (true, None) => Err(GpuError::NoGpus),
@@ -120,6 +129,10 @@ impl Scanner {
                         Said::Refused(refusal) => return self.refused(refusal.into()),
                         Said::Stale => return Ok(self.stale()),
                         Said::Named { slot, identity } => self.remember(slot, identity),
+                        Said::Count { gpus, driver } => {
+                            self.driver = driver;
+                            hearing.count = Some(gpus);
+                        }
                         said => hearing.take(said, self.silent()),
                     }
                     if hearing.is_complete() {
@@ -250,7 +263,6 @@ struct Hearing {
 impl Hearing {
     fn take(&mut self, said: Said, silent: Unknown) {
         match said {
-            Said::Count(count) => self.count = Some(count),
             Said::Answer { slot, reading } => {
                 self.anybody_answered = true;
                 self.readings.insert(slot, reading);
@@ -258,7 +270,7 @@ impl Hearing {
             Said::StillBusy { slot } => {
                 self.readings.insert(slot, Reading::Unknown(silent));
             }
-            Said::Named { .. } | Said::Refused(_) | Said::Stale => {}
+            Said::Count { .. } | Said::Named { .. } | Said::Refused(_) | Said::Stale => {}
         }
     }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::inventory::Persistence;
 use crate::model::ids::Megabytes;
 use crate::model::seen::Reading;
 
@@ -21,8 +22,11 @@ pub(super) enum Said {
     Refused(Refusal),
     /// The driver was reloaded under this helper: only a new one can ask it.
     Stale,
-    /// So many GPUs are being asked.
-    Count(u32),
+    /// So many GPUs are being asked, by this version of the driver, where it tells.
+    Count {
+        gpus: u32,
+        driver: Option<String>,
+    },
     /// Told once per GPU, before its first reading, so that it has a name even if it then hangs.
     Named {
         slot: Slot,
@@ -45,6 +49,8 @@ pub(super) struct Identity {
     pub(super) name: String,
     pub(super) pci_bus_id: String,
     pub(super) memory: Megabytes,
+    /// Where the GPU tells.
+    pub(super) persistence: Option<Persistence>,
 }
 
 /// Why nobody can be asked.

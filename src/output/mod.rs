@@ -4,6 +4,7 @@ mod answers;
 mod ask;
 mod blockers;
 mod clock;
+mod doctor;
 mod escape;
 mod grid;
 mod json;
@@ -23,6 +24,7 @@ pub(crate) use answers::{
     ReservedJson, exports, extended, freed, granted, released, reserved, reserved_json, short,
 };
 pub(crate) use ask::Answer;
+pub(crate) use doctor::{Area, DoctorView, Finding, Level, SettingView, doctor};
 pub(crate) use escape::{clip, escape, escape_bytes, width};
 pub(crate) use line::{Colour, Line, Tone};
 pub(crate) use out::{LogWriter, Out, OutputError, Talk};

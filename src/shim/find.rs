@@ -57,22 +57,36 @@ pub(crate) fn hops(name: &str, before: Option<&str>) -> Result<u32, FindError> {
 /// # Errors
 /// There is none; what was passed over is named.
 pub(crate) fn find_real(name: &str, path: &OsStr, own: &Path) -> Result<PathBuf, FindError> {
-    let own = fs::metadata(own).ok();
     let mut passed_over = Vec::new();
-    for directory in std::env::split_paths(path) {
-        // An empty entry means the working directory, as execvp(3) has it.
-        let directory = if directory.as_os_str().is_empty() { PathBuf::from(".") } else { directory };
-        let file = directory.join(name);
-        let Ok(found) = fs::metadata(&file) else { continue };
-        if !found.is_file() || access(&file, AccessFlags::X_OK).is_err() {
-            continue;
-        }
-        match not_real(&file, &found, own.as_ref()) {
-            None => return Ok(file),
-            Some(why) => passed_over.push(NotReal { path: file, why }),
+    for found in in_path(name, path, own) {
+        match found {
+            Ok(file) => return Ok(file),
+            Err(not_real) => passed_over.push(not_real),
         }
     }
     Err(FindError::NotFound { name: name.to_owned(), passed_over })
+}
+
+/// Every executable file `name` in `path`, in its order: real ones, and as errors those that are not.
+pub(crate) fn in_path(
+    name: &str,
+    path: &OsStr,
+    own: &Path,
+) -> impl Iterator<Item = Result<PathBuf, NotReal>> {
+    let own = fs::metadata(own).ok();
+    std::env::split_paths(path).filter_map(move |directory| {
+        // An empty entry means the working directory, as execvp(3) has it.
+        let directory = if directory.as_os_str().is_empty() { PathBuf::from(".") } else { directory };
+        let file = directory.join(name);
+        let found = fs::metadata(&file).ok()?;
+        if !found.is_file() || access(&file, AccessFlags::X_OK).is_err() {
+            return None;
+        }
+        Some(match not_real(&file, &found, own.as_ref()) {
+            None => Ok(file),
+            Some(why) => Err(NotReal { path: file, why }),
+        })
+    })
 }
 
 fn not_real(file: &Path, found: &Metadata, own: Option<&Metadata>) -> Option<&'static str> {

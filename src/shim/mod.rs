@@ -23,7 +23,7 @@ mod yaml;
 mod tests;
 
 pub(crate) use container::{ContainerCall, Grant};
-pub(crate) use find::{FindError, HOPS, NotReal, find_real, hops};
+pub(crate) use find::{FindError, HOPS, NotReal, find_real, hops, in_path};
 pub(crate) use install::{InstallError, Placed, env_line, install, is_shim, names, remove, usual_dir};
 
 /// Overrides the judgement: a number of GPUs, 0 for none, or `all`.

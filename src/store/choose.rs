@@ -23,7 +23,7 @@ pub(crate) const FALLBACK: &str = "/var/tmp/canhazgpu";
 const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 /// Where the Go program looks for its Redis.
 const GO_REDIS: (&str, u16) = ("localhost", 6379);
-const GO_REDIS_URL: &str = "redis://localhost:6379/0";
+pub(crate) const GO_REDIS_URL: &str = "redis://localhost:6379/0";
 
 /// What the choice depends on; asked only when it can matter.
 pub(crate) trait Facts {

@@ -4,6 +4,7 @@
 mod accounts;
 mod contention;
 mod crash;
+mod doctor;
 mod line;
 mod mistakes;
 mod nesting;

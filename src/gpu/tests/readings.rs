@@ -3,7 +3,7 @@
 use fakenvml::{Code, Kind, Mig, MigInstance, Scenario};
 
 use super::{PATIENT, Sleeper, measured, scan, scanner, unknown};
-use crate::gpu::{Nameless, Scan, Scanner, Source};
+use crate::gpu::{Nameless, Persistence, Scan, Scanner, Source};
 use crate::model::device::Device;
 use crate::model::ids::{GpuIndex, GpuUuid, Megabytes, Pid};
 use crate::model::seen::{Context, GpuProcess, Reading, Unknown};
@@ -35,6 +35,18 @@ fn busy_host() -> (Scenario, [Sleeper; 3], Vec<GpuProcess>) {
         entry(&jobs[2], None, Context::Compute),
     ];
     (host, jobs, expected)
+}
+
+#[test]
+fn driver_and_gpus_tell_how_they_are_kept() {
+    let host = Scenario::with_gpus(3);
+    host.set_driver_version("570.133.20");
+    host.change_gpu(1, |gpu| gpu.persistence = Some(false));
+    host.change_gpu(2, |gpu| gpu.persistence = None);
+    let kept = scan(&host).upkeep;
+    assert_eq!(kept.driver.as_deref(), Some("570.133.20"));
+    let told = [(GpuIndex(0), Persistence::On), (GpuIndex(1), Persistence::Off)];
+    assert_eq!(kept.persistence, told.into());
 }
 
 #[test]

@@ -20,7 +20,7 @@ mod rows;
 mod schema;
 
 use place::Place;
-pub(crate) use place::{Access, Missing};
+pub(crate) use place::{Access, Files, Missing, Rights, files};
 use schema::Deadline;
 
 /// A store in a directory. Opened at its first use, and again when the database was replaced.

@@ -12,6 +12,7 @@ use nix::fcntl::{AT_FDCWD, Flock, FlockArg, RenameFlags, renameat2};
 use nix::unistd::{AccessFlags, Gid, geteuid};
 
 use super::schema;
+use crate::model::ids::Uid;
 use crate::store::StoreError;
 use crate::store::session::{Session, jittered};
 use crate::sys::fsid::{self, ActingAs};
@@ -37,6 +38,30 @@ pub(crate) enum Access {
 pub(crate) enum Missing {
     Make(Access),
     Fail,
+}
+
+/// What lies where an embedded store is, or would be. Nothing is opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Files {
+    pub(crate) directory: Option<Rights>,
+    pub(crate) database: Option<Rights>,
+}
+
+/// Whose a file is, and who may use it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rights {
+    pub(crate) owner: Uid,
+    /// The nine bits of read, write and execute, and those in front of them.
+    pub(crate) mode: u32,
+}
+
+/// Looks at the files of the store in `directory`.
+pub(crate) fn files(directory: &Path) -> Files {
+    let rights = |path: &Path| {
+        let found = fs::metadata(path).ok()?;
+        Some(Rights { owner: Uid(found.uid()), mode: found.mode() & 0o7777 })
+    };
+    Files { directory: rights(directory), database: rights(&directory.join(DATABASE)) }
 }
 
 /// A database that is there and fit to be opened.

@@ -1,0 +1,2 @@
+//! `make torture`.
+fn main() {}

@@ -1,0 +1,145 @@
+//! The heartbeat against a store whose answers are set beforehand, in real time and in its own thread.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Mutex;
+
+use super::*;
+use crate::model::ids::{GpuIndex, LeaseId, Timestamp, Uid};
+use crate::model::request::Authority;
+use crate::model::reservation::{Ended, Kind, UntilExit};
+use crate::model::seen::Seen;
+use crate::store::{Confirmation, Snapshot};
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// What the store answers next, and what it was asked.
+#[derive(Default)]
+struct Script {
+    answers: VecDeque<Result<Outcome, StoreError>>,
+    asked: Vec<Verb>,
+}
+
+struct ScriptedStore(Arc<Mutex<Script>>);
+
+impl Store for ScriptedStore {
+    fn apply(&mut self, _: &Actor, verb: &Verb, _: &mut dyn Witness) -> Result<Applied, StoreError> {
+        let mut script = self.0.lock().unwrap();
+        script.asked.push(verb.clone());
+        let outcome = script.answers.pop_front().unwrap_or(Ok(Outcome::Done))?;
+        Ok(Applied { outcome, pool: Pool::default(), now: Timestamp::default() })
+    }
+
+    fn snapshot(&mut self) -> Result<Snapshot, StoreError> {
+        Err(away())
+    }
+
+    fn history(&mut self, _: Range<Timestamp>, _: &mut dyn FnMut(Ended)) -> Result<(), StoreError> {
+        Err(away())
+    }
+
+    fn owner(&mut self) -> Result<Option<Uid>, StoreError> {
+        Err(away())
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+}
+
+struct Nothing;
+
+impl Witness for Nothing {
+    fn observe(&mut self, _: &Pool, _: &mut dyn FnMut(&Seen<'_>) -> Outcome) -> Outcome {
+        Outcome::Done
+    }
+
+    fn confirm(&mut self, _: &Pool, _: &Outcome) -> Confirmation {
+        Confirmation::Commit
+    }
+
+    fn retract(&mut self) {}
+}
+
+fn away() -> StoreError {
+    StoreError::Unreachable { store: "test".into(), cause: "down".into() }
+}
+
+fn keeper(
+    answers: impl IntoIterator<Item = Result<Outcome, StoreError>>,
+) -> (Keeper, Arc<Mutex<Script>>, Receiver<News>) {
+    let script = Arc::new(Mutex::new(Script { answers: answers.into_iter().collect(), asked: Vec::new() }));
+    let (tell, news) = mpsc::channel();
+    let holder = Holder { uid: Some(Uid(1)), account: "a".into(), login: None, label: None };
+    let keeper = keep(Keeping {
+        store: Box::new(ScriptedStore(Arc::clone(&script))),
+        actor: Actor { uid: Uid(1), holder: holder.clone(), authority: Authority::Own },
+        reservation: Reservation {
+            id: LeaseId::from("r"),
+            gpus: vec![GpuIndex(0)],
+            holder,
+            kind: Kind::Run,
+            author: Author::Ours,
+            started: Timestamp::default(),
+            heartbeat: Timestamp::default(),
+            expiry: None,
+            note: None,
+            command: Vec::new(),
+            launcher: None,
+            child: None,
+            network_namespace: None,
+            adopted: Vec::new(),
+            until_exit: UntilExit::No,
+        },
+        witness: Box::new(Nothing),
+        committed: Box::new(|_| ()),
+        tell: Box::new(move |news| tell.send(news).unwrap_or_default()),
+    });
+    (keeper.unwrap(), script, news)
+}
+
+#[test]
+fn the_first_beat_is_at_once_and_the_release_is_the_last_word() {
+    let (keeper, script, _news) = keeper([]);
+    assert!(matches!(keeper.wait_until_recorded(DEADLINE), Recorded::Yes));
+    keeper.release(Ending::Exited { status: 0 }).unwrap();
+    let asked = &script.lock().unwrap().asked;
+    assert!(matches!(asked[..], [Verb::Renew(_), Verb::Release { .. }]), "{asked:?}");
+}
+
+#[test]
+fn a_store_that_goes_away_is_told_once_and_asked_until_it_is_back() {
+    let (keeper, script, news) = keeper([Err(away()), Err(away()), Err(away())]);
+    assert!(matches!(keeper.wait_until_recorded(DEADLINE), Recorded::No(Some(_))));
+    assert!(matches!(news.recv_timeout(DEADLINE), Ok(News::StoreAway { .. })));
+    assert_eq!(news.recv_timeout(DEADLINE), Ok(News::StoreBack), "and nothing in between");
+    assert_eq!(script.lock().unwrap().asked.len(), 4);
+    drop(keeper);
+}
+
+#[test]
+fn a_lost_lease_is_told_once_and_not_renewed_again() {
+    let (keeper, script, news) = keeper([Ok(Outcome::Lost { to: None })]);
+    assert_eq!(news.recv_timeout(DEADLINE), Ok(News::Lost { to: None }));
+    keeper.beat_now();
+    drop(keeper);
+    assert_eq!(script.lock().unwrap().asked.len(), 1);
+}
+
+#[test]
+fn a_beat_that_is_asked_for_comes_without_waiting() {
+    let (keeper, script, _news) = keeper([]);
+    assert!(matches!(keeper.wait_until_recorded(DEADLINE), Recorded::Yes));
+    keeper.beat_now();
+    keeper.release(Ending::Released).unwrap();
+    assert_eq!(script.lock().unwrap().asked.len(), 3, "the order of orders is kept");
+}
+
+#[test]
+fn a_release_is_tried_again_and_its_failure_is_handed_back() {
+    let (patient, script, _news) = keeper([Ok(Outcome::Done), Err(away()), Err(away())]);
+    assert!(patient.release(Ending::Released).is_ok());
+    assert_eq!(script.lock().unwrap().asked.len(), 4);
+    let (hopeless, _script, _news) = keeper(std::iter::repeat_n(Err(away()), 100));
+    assert_eq!(hopeless.release(Ending::Released), Err(away()));
+}
