@@ -95,7 +95,10 @@ fn workers_that_outlive_launcher_and_command_keep_the_gpu_and_are_shown_as_orpha
     );
     assert_eq!(line, expected);
     let process = &host.json(&["status"])[0]["processes"][0];
-    assert_eq!((process["role"].as_str(), process["orphan_of"].as_str()), (Some("orphan"), Some(id.as_str())));
+    assert_eq!(
+        (process["role"].as_str(), process["orphan_of"].as_str()),
+        (Some("orphan"), Some(id.as_str()))
+    );
     is_refused(host.me());
 
     let waiter = host.me().waits(&["--", "echo", "served"]);
@@ -117,7 +120,8 @@ fn a_command_that_became_another_account_keeps_its_gpu_though_nobody_may_signal_
     holder.says("reserved GPU 0");
     wait_until("the command's identity", || command_on(&host, 0) != holder.pid());
     let command = Stray(command_on(&host, 0));
-    let runs = || fs::read(format!("/proc/{}/cmdline", command.0)).is_ok_and(|line| line.starts_with(b"./rooted"));
+    let runs =
+        || fs::read(format!("/proc/{}/cmdline", command.0)).is_ok_and(|line| line.starts_with(b"./rooted"));
     wait_until("the command runs", runs);
     is_refused(host.user(2));
     // It became root: the signal that the kernel sends it at its parent's death is cleared with that.
@@ -135,7 +139,9 @@ fn an_interrupt_at_any_moment_of_the_start_leaks_nothing() {
     for store in BOTH_STORES {
         let host = Host::on(store, 2);
         host.me().does(&["--", "true"]);
-        for (number, signal) in (0..24).zip([Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL].into_iter().cycle()) {
+        for (number, signal) in
+            (0..24).zip([Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL].into_iter().cycle())
+        {
             let job = host.me().starts(&["-g", "2", "--", "sleep", "1000"]);
             // The moment is what is tried out here.
             std::thread::sleep(Duration::from_millis(number * 2));

@@ -47,7 +47,10 @@ fn a_command_line_that_makes_no_sense_is_refused_by_name() {
         (&["--"], &["no command after the --", "chg -g 2 -- python3 train.py"]),
         (&["-g", "1"], &["no command: write one after --"]),
         (&["python3", "train.py"], &["write -- before the command 'python3'", "chg -- python3 train.py"]),
-        (&["-g", "1", "python3", "-c", "x y"], &["write -- before the command", "chg -g 1 -- python3 -c 'x y'"]),
+        (
+            &["-g", "1", "python3", "-c", "x y"],
+            &["write -- before the command", "chg -g 1 -- python3 -c 'x y'"],
+        ),
         (&["-g", "--", "true"], &["-g needs a value before the --"]),
         (&["stauts"], &["there is no verb 'stauts'", "did you mean 'chg status'"]),
         (&["--no-such-option", "--", "true"], &["--no-such-option"]),
@@ -75,7 +78,10 @@ fn gpus_that_are_not_free_are_another_status_than_whatever_is_broken() {
     let host = Host::with_gpus(2);
     let _holder = host.me().holds(&["-g", "2"]);
     for (words, parts) in [
-        (&["-g", "2", "--nonblock", "--", "true"][..], &["requested 2, available 0: 2 reserved by root (run"][..]),
+        (
+            &["-g", "2", "--nonblock", "--", "true"][..],
+            &["requested 2, available 0: 2 reserved by root (run"][..],
+        ),
         (&["reserve", "--nonblock"], &["requested 1, available 0: 2 reserved by root (run"]),
         (&["-G", "1", "--nonblock", "--", "true"], &["GPU 1 is reserved by root (run"]),
     ] {
@@ -86,7 +92,9 @@ fn gpus_that_are_not_free_are_another_status_than_whatever_is_broken() {
 #[test]
 fn a_machine_without_a_driver_says_so_and_how_to_try_the_program_all_the_same() {
     let host = Host::with_gpus(1);
-    let run = |words: &[&str]| Job::start(host.me().chg(words).env("CANHAZGPU_NVML_LIB", "/nonexistent.so")).finish();
+    let run = |words: &[&str]| {
+        Job::start(host.me().chg(words).env("CANHAZGPU_NVML_LIB", "/nonexistent.so")).finish()
+    };
     let parts = ["cannot load /nonexistent.so", "--provider fake"];
     is_clear(&run(&["--", "true"]), 125, &parts);
     is_clear(&run(&["reserve"]), 1, &parts);
@@ -94,7 +102,8 @@ fn a_machine_without_a_driver_says_so_and_how_to_try_the_program_all_the_same() 
     // What it names works.
     let store = host.other_store();
     let fake = |words: &[&str]| {
-        Job::start(host.me().with_store(&store).chg(words).env("CANHAZGPU_NVML_LIB", "/nonexistent.so")).finish()
+        Job::start(host.me().with_store(&store).chg(words).env("CANHAZGPU_NVML_LIB", "/nonexistent.so"))
+            .finish()
     };
     assert_eq!(fake(&["admin", "--gpus", "2", "--provider", "fake"]).code, Some(0));
     assert_eq!(fake(&["-g", "2", "--", "sh", "-c", "echo $CUDA_VISIBLE_DEVICES"]).stdout, "0,1\n");
@@ -132,7 +141,11 @@ fn a_gpu_that_is_lost_is_named_and_the_others_go_on() {
     assert!(line.starts_with("GPU 0: UNKNOWN (GPU is lost)"), "{line}");
     assert_eq!(host.json(&["status"])[0]["status"], "ERROR");
     assert_eq!(host.me().does(&["--nonblock", "--", "sh", "-c", "echo $CUDA_VISIBLE_DEVICES"]).stdout, "1\n");
-    is_clear(&host.me().runs(&["-G", "0", "--nonblock", "--", "true"]), 75, &["GPU 0 is not known to be free: GPU is lost"]);
+    is_clear(
+        &host.me().runs(&["-G", "0", "--nonblock", "--", "true"]),
+        75,
+        &["GPU 0 is not known to be free: GPU is lost"],
+    );
 }
 
 #[test]
@@ -179,9 +192,17 @@ fn a_damaged_record_costs_one_gpu_until_it_is_reset() {
     server.ask(&["SET", "canhazgpu:gpu:0", "{\"user\":"]);
     assert!(host.line(0).starts_with("GPU 0: UNKNOWN (record is damaged: "), "{}", host.line(0));
     assert!(host.line(1).contains("AVAILABLE"), "{}", host.line(1));
-    is_clear(&host.me().runs(&["-G", "0", "--nonblock", "--", "true"]), 75, &["the record of GPU 0 is damaged"]);
+    is_clear(
+        &host.me().runs(&["-G", "0", "--nonblock", "--", "true"]),
+        75,
+        &["the record of GPU 0 is damaged"],
+    );
     host.me().does(&["-G", "1", "--", "true"]);
-    assert_eq!(server.ask(&["GET", "canhazgpu:gpu:0"]), "{\"user\":", "it is kept for whoever wants to see it");
+    assert_eq!(
+        server.ask(&["GET", "canhazgpu:gpu:0"]),
+        "{\"user\":",
+        "it is kept for whoever wants to see it"
+    );
     if can_be_others() {
         is_clear(&host.user(1).runs(&["admin", "--reset", "gpu:0"]), 1, &["this is for root"]);
     }

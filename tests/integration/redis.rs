@@ -55,7 +55,11 @@ fn nobody_gets_a_held_gpu_from_a_server_that_has_just_lost_its_data() {
     server(&mut host).returns();
     let refused = host.me().runs(&["--nonblock", "--", "true"]);
     assert_eq!(refused.code, Some(75), "{refused}");
-    assert!(host.line(0).contains("IN USE WITHOUT RESERVATION by user uid 0 - seat held by PID "), "{}", host.line(0));
+    assert!(
+        host.line(0).contains("IN USE WITHOUT RESERVATION by user uid 0 - seat held by PID "),
+        "{}",
+        host.line(0)
+    );
     holder.gets(Signal::SIGCONT);
     host.shows(0, "IN USE by root for ");
     holder.stops();
@@ -89,7 +93,10 @@ fn a_lost_lease_ends_the_command_if_that_was_asked_for() {
     host.me().does(&["admin", "--release", &id]);
     server(&mut host).ask(&["CLIENT", "KILL", "TYPE", "normal"]);
     let ended = holder.finish();
-    assert!(ended.stderr.contains("the reservation is lost: it was ended in the store; ending the command"), "{ended}");
+    assert!(
+        ended.stderr.contains("the reservation is lost: it was ended in the store; ending the command"),
+        "{ended}"
+    );
     assert_eq!(ended.signal, Some(15), "{ended}");
 }
 

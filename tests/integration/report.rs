@@ -16,7 +16,10 @@ fn ended_and_current_reservations_are_counted_once_for_each_gpu() {
         assert_eq!(report["unique_users"], 1);
         assert_eq!(report["total_reservations"], 7);
         let user = &report["users"][0];
-        assert_eq!((&user["name"], &user["run_count"], &user["manual_count"]), (&"root".into(), &3.into(), &4.into()));
+        assert_eq!(
+            (&user["name"], &user["run_count"], &user["manual_count"]),
+            (&"root".into(), &3.into(), &4.into())
+        );
         assert!(user["gpu_hours"].as_f64().unwrap() > 0.0, "{report}");
         assert_eq!(user["percentage"], 100.0);
         for date in ["start_date", "end_date"] {
@@ -58,5 +61,8 @@ fn a_reservation_that_expired_counts_up_to_its_expiry() {
 fn nothing_was_reserved_is_an_answer() {
     let host = Host::with_gpus(1);
     let report = host.json(&["report"]);
-    assert_eq!((report["total_reservations"].as_u64(), report["users"].as_array().map(Vec::len)), (Some(0), Some(0)));
+    assert_eq!(
+        (report["total_reservations"].as_u64(), report["users"].as_array().map(Vec::len)),
+        (Some(0), Some(0))
+    );
 }

@@ -9,7 +9,10 @@ use crate::support::job::Job;
 fn the_answer_comes_in_the_form_that_was_asked_for() {
     let host = Host::with_gpus(4);
     let ended = host.me().does(&["reserve", "-g", "2", "-d", "4h"]);
-    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("Reserved 2 GPU(s): [0, 1] for 4h 0m 0s\n", ""));
+    assert_eq!(
+        (ended.stdout.as_str(), ended.stderr.as_str()),
+        ("Reserved 2 GPU(s): [0, 1] for 4h 0m 0s\n", "")
+    );
     host.me().does(&["release"]);
 
     assert_eq!(host.me().does(&["reserve", "-G", "1,3", "--short"]).stdout, "1,3\n");
@@ -22,7 +25,8 @@ fn the_answer_comes_in_the_form_that_was_asked_for() {
     assert!(host.line(2).contains("AVAILABLE (never used)"), "it ran inside the reservation");
     host.me().does(&["release"]);
 
-    let json: Value = serde_json::from_str(&host.me().does(&["reserve", "-G", "3", "--json"]).stdout).unwrap();
+    let json: Value =
+        serde_json::from_str(&host.me().does(&["reserve", "-G", "3", "--json"]).stdout).unwrap();
     assert_eq!(json["gpus"], serde_json::json!([3]));
     let shown = &host.json(&["status"])[3];
     assert_eq!(json["id"], shown["reservation"]["id"]);
@@ -74,7 +78,11 @@ fn an_extension_sets_the_end_anew() {
         assert_eq!(longer, "Extended 2 GPU(s): [0, 1] (expires in 5h 30m 0s)\n", "{store:?}");
         let shorter = host.me().does(&["extend", "-G", "1", "-d", "10m"]).stdout;
         assert!(shorter.contains("(expires in 0h 10m 0s)"), "{shorter}");
-        assert!(host.line(1).contains("expires in 0h 9m 5") || host.line(1).contains("expires in 0h 10m 0s"), "{}", host.line(1));
+        assert!(
+            host.line(1).contains("expires in 0h 9m 5") || host.line(1).contains("expires in 0h 10m 0s"),
+            "{}",
+            host.line(1)
+        );
         let _run = host.me();
     }
     let host = Host::with_gpus(1);
@@ -155,7 +163,8 @@ fn the_pool_is_made_of_what_the_driver_reports_and_admin_agrees() {
 #[test]
 fn the_least_recently_used_gpu_is_handed_out_or_the_one_used_last() {
     let host = Host::with_gpus(3);
-    let next = || host.me().does(&["-q", "--", "sh", "-c", "echo $CUDA_VISIBLE_DEVICES"]).stdout.trim().to_owned();
+    let next =
+        || host.me().does(&["-q", "--", "sh", "-c", "echo $CUDA_VISIBLE_DEVICES"]).stdout.trim().to_owned();
     assert_eq!([next(), next(), next(), next()], ["0", "1", "2", "0"]);
     host.me().does(&["admin", "--strategy", "affinity"]);
     assert_eq!([next(), next()], ["0", "0"]);

@@ -27,7 +27,17 @@ fn the_json_of_status_has_the_fields_of_the_go_program_and_more() {
     let status = host.json(&["status"]);
     let [free, held, manual, used] = [0, 1, 2, 3].map(|gpu| &status[gpu]);
 
-    let always = ["gpu_id", "status", "details", "gpu_model", "uuid", "memory_used_mb", "memory_total_mb", "utilization", "processes"];
+    let always = [
+        "gpu_id",
+        "status",
+        "details",
+        "gpu_model",
+        "uuid",
+        "memory_used_mb",
+        "memory_total_mb",
+        "utilization",
+        "processes",
+    ];
     let with = |more: &[&'static str]| always.iter().chain(more).copied().collect::<BTreeSet<&str>>();
     assert_eq!(keys(free), with(&["validation", "last_released"]));
     let held_fields = ["user", "duration", "type", "note", "validation", "reservation"];
@@ -38,7 +48,10 @@ fn the_json_of_status_has_the_fields_of_the_go_program_and_more() {
     assert_eq!((&free["gpu_id"], &free["status"]), (&json!(0), &json!("AVAILABLE")));
     assert!(is_moment(&free["last_released"]), "{free}");
     assert_eq!(free["uuid"].as_str().unwrap(), host.gpus.uuid(0));
-    assert_eq!((&held["status"], &held["type"], &held["user"]), (&json!("IN_USE"), &json!("RUN"), &json!("root (ann)")));
+    assert_eq!(
+        (&held["status"], &held["type"], &held["user"]),
+        (&json!("IN_USE"), &json!("RUN"), &json!("root (ann)"))
+    );
     assert_eq!(held["note"], "llama ablation");
     assert!(is_moment(&held["last_heartbeat"]), "{held}");
     let reservation = &held["reservation"];
@@ -113,7 +126,15 @@ fn what_others_wrote_cannot_reach_the_terminal_and_is_exact_in_json() {
     let note = "\u{1b}[31mred\u{7} \u{202e}desrever\nGPU 9: AVAILABLE (never used)";
     let _holder = host.me().holds(&["-n", note, "-u", "a\u{1b}]0;x\u{7}b"]);
     let _waiter = host.me().waits(&["-n", note, "--", "true"]);
-    for words in [&["status"][..], &["status", "-o", "table"], &["status", "--summary"], &["queue"], &["report"], &["status", "--json"], &["queue", "--json"]] {
+    for words in [
+        &["status"][..],
+        &["status", "-o", "table"],
+        &["status", "--summary"],
+        &["queue"],
+        &["report"],
+        &["status", "--json"],
+        &["queue", "--json"],
+    ] {
         let shown = host.me().does(words).stdout;
         assert!(!shown.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{words:?}: {shown:?}");
         assert!(!shown.lines().any(|line| line.starts_with("GPU 9")), "{words:?}: {shown}");
@@ -150,7 +171,10 @@ fn the_model_in_use_is_shown() {
     let _server = host.me().starts(&["--", "vllm", "serve", "meta-llama/Llama-3.1-8B", "-tp", "1"]);
     host.processes_on(0, 1);
     assert!(host.line(0).ends_with("[model: meta-llama/Llama-3.1-8B]"), "{}", host.line(0));
-    assert_eq!(host.json(&["status"])[0]["model"], json!({"provider": "meta-llama", "model": "meta-llama/Llama-3.1-8B"}));
+    assert_eq!(
+        host.json(&["status"])[0]["model"],
+        json!({"provider": "meta-llama", "model": "meta-llama/Llama-3.1-8B"})
+    );
 }
 
 #[test]
