@@ -10,7 +10,7 @@ use nix::unistd::{AccessFlags, eaccess};
 
 use super::{Facts, configuration, devices, driver, pools, records, store as judged};
 use crate::attribution::{self, Accounts};
-use crate::commands::eyes::{Eyes, Freshness};
+use crate::commands::eyes::Eyes;
 use crate::commands::open::{Needs, actor, host, optics, store_options};
 use crate::config::{Config, ConfigError, Sources, Value};
 use crate::error::{Error, While};
@@ -142,7 +142,7 @@ fn users(store: &mut dyn Store, snapshot: &Snapshot) -> Result<usize, StoreError
 fn look_at_driver(config: &Config, pool: &Pool, eyes: &mut Eyes) -> driver::Facts {
     let provider = pool.provider.or(config.provider().map(|set| set.value)).unwrap_or(Provider::Nvidia);
     let begun = Instant::now();
-    match (eyes.scan(pool, Freshness::Now), provider) {
+    match (eyes.scan(pool), provider) {
         (_, Provider::Fake) => driver::Facts::NotNeeded,
         (Ok(()), Provider::Nvidia) => driver::Facts::Answers(driver::Answers {
             gpus: eyes.gpus().to_vec(),
