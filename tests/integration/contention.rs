@@ -65,9 +65,9 @@ fn crowd(host: &Host, user_of: impl Fn(u32) -> u32, store_of: impl Fn(u32) -> St
     served
 }
 
-/// Four accounts where there are accounts, or else the one that there is.
+/// Four accounts where there are accounts, each with clients of either kind.
 fn account(client: u32) -> u32 {
-    client % 4 + 1
+    client / 2 % 4 + 1
 }
 
 fn on_one_store(store: Store) {
@@ -100,6 +100,6 @@ fn half_of_a_hundred_clients_on_another_store_by_mistake() {
     crowd(
         &host,
         |client| if others { account(client) } else { 0 },
-        |client| if client / 2 % 2 == 0 { host.store.clone() } else { mistaken.clone() },
+        |client| if client / 8 % 2 == 0 { host.store.clone() } else { mistaken.clone() },
     );
 }
