@@ -100,6 +100,8 @@ struct Line {
     enqueued: Option<Timestamp>,
     in_vain: u32,
     last: Option<Standing>,
+    /// What ended between a look and the wait after it.
+    gone: Vec<Cause>,
     /// Whether the user knows that the store or the driver is away.
     away: Away,
 }
@@ -112,7 +114,7 @@ enum Away {
 
 impl Line {
     const fn new() -> Self {
-        Self { enqueued: None, in_vain: 0, last: None, away: Away::No }
+        Self { enqueued: None, in_vain: 0, last: None, gone: Vec::new(), away: Away::No }
     }
 
     const fn stood(&self) -> bool {
@@ -137,9 +139,31 @@ impl Line {
         self.away = Away::No;
         self.last = Some(standing.clone());
         let deadline = Instant::now() + vigil::next_look(standing, applied.now, self.in_vain, jitter());
-        let causes = vigil::causes(standing, &applied.pool);
-        let watched: Vec<OwnedFd> = causes.iter().filter_map(watch).collect();
-        listen(&watched, bell, signals, deadline)
+        match self.watch_all(vigil::causes(standing, &applied.pool)) {
+            Watched::All(watched) => listen(&watched, bell, signals, deadline),
+            // What was still there at the look has ended since: nothing would announce it any more.
+            Watched::News => Ok(signals.asked_to_stop()),
+        }
+    }
+
+    /// Watches what stands in the way. Each end is news once: a launcher that was killed keeps standing in a record
+    /// for as long as its command lives.
+    fn watch_all(&mut self, causes: Vec<Cause>) -> Watched {
+        let (mut watched, mut news) = (Vec::new(), false);
+        for cause in causes {
+            match watch(&cause) {
+                Some(fd) => {
+                    self.gone.retain(|gone| *gone != cause);
+                    watched.push(fd);
+                }
+                None if self.gone.contains(&cause) => {}
+                None => {
+                    self.gone.push(cause);
+                    news = true;
+                }
+            }
+        }
+        if news { Watched::News } else { Watched::All(watched) }
     }
 
     fn tell_once(&mut self, out: &Out, error: &Error) {
@@ -152,6 +176,14 @@ impl Line {
 
 /// How soon a store or a driver that went away is asked again.
 const RETRY: Duration = Duration::from_millis(200);
+
+/// Whether everything in the way can be waited for.
+#[derive(Debug)]
+enum Watched {
+    All(Vec<OwnedFd>),
+    /// Something ended between the look and now.
+    News,
+}
 
 /// A descriptor that becomes readable when the cause is gone; none if it is gone already or cannot be watched.
 fn watch(cause: &Cause) -> Option<OwnedFd> {
@@ -193,4 +225,25 @@ fn jitter() -> f64 {
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |since| since.subsec_nanos());
     f64::from(nanos % 1_000_003) / 1_000_003.0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+    use crate::model::ids::Pid;
+
+    /// A death between the look and the wait was waited for until the next look of itself, seconds later.
+    #[test]
+    fn what_ends_before_it_can_be_watched_is_news_once() {
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        let cause = Cause::Pid(Pid(child.id().cast_signed()));
+        let mut line = Line::new();
+        assert!(matches!(line.watch_all(vec![cause.clone()]), Watched::All(fds) if fds.len() == 1));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(matches!(line.watch_all(vec![cause.clone()]), Watched::News));
+        assert!(matches!(line.watch_all(vec![cause]), Watched::All(fds) if fds.is_empty()));
+    }
 }
