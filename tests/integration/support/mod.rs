@@ -1,0 +1,37 @@
+//! What the scenes are made of: the program with its surroundings, patience with a deadline, terminals, probes.
+
+pub(crate) mod oracle;
+pub(crate) mod probe;
+pub(crate) mod process;
+pub(crate) mod pty;
+pub(crate) mod wait;
+
+use std::process::Command;
+
+/// The program under test.
+pub(crate) const CHG: &str = env!("CARGO_BIN_EXE_chg");
+
+/// `chg`, ready to run; the words that follow are its arguments.
+pub(crate) fn chg() -> Command {
+    let mut command = Command::new(CHG);
+    equip(&mut command);
+    command
+}
+
+/// Any other program that starts `chg` itself: it finds it as `$CHG`.
+pub(crate) fn beside(program: &str) -> Command {
+    let mut command = Command::new(program);
+    equip(&mut command);
+    command
+}
+
+/// What every process of a scene has in its environment.
+fn equip(command: &mut Command) {
+    command.env("CHG", CHG).env("LC_ALL", "C").env_remove("ENV").env_remove("BASH_ENV");
+}
+
+/// Says that a scene could not be played on this machine, and why.
+pub(crate) fn skip(why: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "SKIP: {why}");
+}
