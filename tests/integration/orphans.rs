@@ -9,9 +9,11 @@ use crate::support::process::{Actor, Stray, await_end_of, lives, send};
 use crate::support::wait::wait_until;
 use crate::support::{beside, chg};
 
-/// A command that leaves a process behind and says its number; then ends with this status.
+/// A command that leaves a process behind, which has become what it shall be, and says its number; then ends with this
+/// status.
 fn leaving(leftover: &str, code: i32) -> [String; 3] {
-    ["sh".into(), "-c".into(), format!("{leftover} >/dev/null 2>&1 & echo $!; exit {code}")]
+    let become_it = "while grep -qx sh /proc/$!/comm; do :; done";
+    ["sh".into(), "-c".into(), format!("{leftover} >/dev/null 2>&1 & {become_it}; echo $!; exit {code}")]
 }
 
 fn supervised(options: &[&str], words: &[String]) -> Actor {
@@ -80,7 +82,7 @@ fn told_to_leave_we_leave_them_after_a_failure_too() {
 
 #[test]
 fn told_to_kill_we_end_daemons_too() {
-    for daemon in ["exec sleep 1000", "exec setsid sleep 1000", "exec setsid sh -c 'sleep 1000; true'"] {
+    for daemon in ["exec sleep 1000", "exec setsid sleep 1000", "exec setsid bash -c 'sleep 1000; true'"] {
         let mut actor = supervised(&["--orphans", "kill"], &leaving(daemon, 0));
         let leftover = actor.number();
         actor.ends_with(0);

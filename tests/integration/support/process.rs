@@ -109,7 +109,7 @@ fn read_lines(from: impl Read + Send + 'static) -> Receiver<String> {
 
 /// Sends by name or number; real-time signals have only the latter. To a group if negative.
 pub(crate) fn send(pid: i32, signal: &str) {
-    assert!(pid > 1 || pid < -1);
+    assert!(pid.abs() > 1, "0, 1 and -1 mean others than a process or a group");
     let status =
         Command::new("bash").args(["-c", "kill -$1 -- $2", "bash", signal, &pid.to_string()]).status();
     assert!(status.unwrap().success(), "no process {pid} to send {signal} to");
