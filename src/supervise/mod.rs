@@ -201,6 +201,7 @@ impl AtGate {
             home: process::own_session(),
             failure: waiting.gated.failure,
             inbox: waiting.inbox,
+            unread: Vec::new(),
             terminal: Terminal::controlling(),
             machine: Machine::new(waiting.options, ignored, keyboard),
             options: waiting.options,
