@@ -35,9 +35,9 @@ const RECORDING: Duration = Duration::from_secs(1);
 /// What is to be run, and how.
 #[derive(Debug)]
 pub(crate) struct Run<'a> {
+    /// As it was typed, for others to see.
     pub(crate) command: &'a [OsString],
     pub(crate) options: &'a RunOptions,
-    /// Whether the number of GPUs was asked for.
     pub(crate) count: Count,
     pub(crate) cuda_ids: CudaIds,
 }
@@ -52,8 +52,7 @@ pub(crate) enum Ran {
 }
 
 /// Runs the command on GPUs of its own, or inside the reservation that it was started in.
-pub(crate) fn run(mut ctx: Context<'_>, run: &Run<'_>) -> Result<Ran, Error> {
-    let program = Program::find(run.command)?;
+pub(crate) fn run(mut ctx: Context<'_>, run: &Run<'_>, program: Program) -> Result<Ran, Error> {
     match nested::place(&mut ctx, run)? {
         Place::Outside => {}
         Place::Inside { reservation, gpus } => {
@@ -82,10 +81,12 @@ fn request(ctx: &Context<'_>, run: &Run<'_>) -> Result<Request, Error> {
 fn hold(mut ctx: Context<'_>, run: &Run<'_>, program: Program, grant: Grant) -> Result<Settled, Error> {
     let Grant { reservation, seats, applied, waited } = grant;
     ctx.out.say(output::granted(&reservation, waited.unwrap_or_default()));
-    let variables = environment::variables(&applied.pool, &reservation.id, &reservation.gpus, run.cuda_ids);
+    let mut variables =
+        environment::variables(&applied.pool, &reservation.id, &reservation.gpus, run.cuda_ids);
+    variables.extend_from_slice(&program.variables);
     let plan = Plan {
+        argv: program.argv(&reservation.id, &reservation.gpus),
         program: program.path,
-        argv: program.argv,
         env: environment::within(env::vars_os(), &variables),
         options: supervision(run.options),
         foreign_children: ctx.eyes.helper().into_iter().collect(),

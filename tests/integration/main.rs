@@ -16,6 +16,7 @@ mod redis;
 mod report;
 mod reserve;
 mod rooms;
+mod shims;
 mod signals;
 mod status;
 mod support;

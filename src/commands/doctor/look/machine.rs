@@ -10,6 +10,7 @@ use nix::unistd::{AccessFlags, Gid, Group, eaccess, getegid, geteuid, getgroups}
 
 use crate::commands::doctor::{devices, processes, shims};
 use crate::commands::open::host;
+use crate::commands::shim::directory;
 use crate::config::Config;
 use crate::shim;
 use crate::store::Facts as _;
@@ -74,12 +75,6 @@ pub(super) fn shims(config: &Config) -> shims::Facts {
         directory,
         own,
     }
-}
-
-fn directory(config: &Config) -> Option<PathBuf> {
-    let (data, home) = (env::var_os("XDG_DATA_HOME"), env::var_os("HOME"));
-    let usual = || shim::usual_dir(data.as_deref().map(Path::new), home.as_deref().map(Path::new));
-    config.shim_dir().map(|set| set.value).or_else(usual)
 }
 
 fn holds_shims(directory: &Path) -> bool {
