@@ -23,6 +23,7 @@ mod redis;
 mod session;
 mod sqlite;
 mod transaction;
+mod turn;
 mod url;
 
 pub(crate) use choose::{
