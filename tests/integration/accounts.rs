@@ -141,3 +141,19 @@ fn a_job_started_by_hand_is_waited_for_and_its_owner_named() {
     intruder.child().kill().unwrap();
     waiter.prints("up");
 }
+
+#[test]
+fn memory_of_processes_that_cannot_be_seen_is_use_all_the_same() {
+    let host = Host::with_gpus(2);
+    host.gpus.set_used(0, 30_000);
+    let line = host.line(0);
+    let expected =
+        "GPU 0: IN USE WITHOUT RESERVATION by an unknown user - 30000MB used by no process that can be seen";
+    assert_eq!(line, expected);
+    let granted = host.me().does(&["--nonblock", "--", "sh", "-c", "echo $CUDA_VISIBLE_DEVICES"]);
+    assert_eq!(granted.stdout, "1\n");
+    let refused = host.me().runs(&["-G", "0", "--nonblock", "--", "true"]);
+    assert_eq!(refused.code, Some(75), "{refused}");
+    // Where that much is nobody's business, an option says so.
+    host.me().does(&["--memory-threshold", "40000", "-G", "0", "--nonblock", "--", "true"]);
+}

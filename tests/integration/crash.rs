@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::host::{BOTH_STORES, Host, User, can_be_others};
+use crate::support::host::{BOTH_STORES, Host, STAY, User, can_be_others};
 use crate::support::job::Job;
 use crate::support::process::{Stray, await_end_of, lives};
 use crate::support::wait::wait_until;
@@ -198,4 +198,45 @@ fn workers_of_a_failed_command_are_ended_before_its_gpu_is_given_to_the_next() {
     assert!(workers.iter().all(|pid| !lives(*pid)), "{workers:?}");
     let next = waiter.finish();
     assert_eq!(next.code, Some(0), "{next}");
+}
+
+#[test]
+fn what_a_dead_launcher_left_behind_is_ended_on_request_by_its_own_account() {
+    let host = Host::with_gpus(1);
+    host.gpus.worker("python3");
+    let holder = host.me().starts(&["--", "python3", "--daemons", "1"]);
+    host.processes_on(0, 2);
+    drop(holder);
+    let left = host.processes_on(0, 1);
+    if can_be_others() {
+        let refused = host.user(1).runs(&["release", "-G", "0", "--force"]);
+        assert_eq!(refused.code, Some(1), "{refused}");
+        assert!(left.iter().all(|pid| lives(*pid)), "others leave them alone");
+    }
+    let refused = host.me().runs(&["release", "-G", "0"]);
+    assert_eq!(refused.code, Some(1), "{refused}");
+    assert!(refused.stderr.contains("left over from a run whose launcher is dead"), "{refused}");
+    assert!(refused.stderr.contains("hint: --force ends them"), "{refused}");
+    for pid in &left {
+        assert!(refused.stderr.contains(&format!("PID {pid} (python3)")), "{refused}");
+    }
+    host.me().does(&["release", "-G", "0", "--force"]);
+    assert!(left.iter().all(|pid| !lives(*pid)), "{left:?}");
+    host.shows(0, "AVAILABLE (last released");
+}
+
+#[test]
+fn a_revoked_run_keeps_its_gpu_until_it_ends_and_then_frees_nobody_elses() {
+    let host = Host::with_gpus(1);
+    let revoked = host.me().holds(&[]);
+    let id = host.json(&["status"])[0]["reservation"]["id"].as_str().unwrap().to_owned();
+    host.me().does(&["admin", "--release", &id]);
+    is_refused(host.me());
+    assert!(!host.line(0).contains("AVAILABLE"), "{}", host.line(0));
+    let next = host.me().starts(&STAY);
+    next.says("waiting: ");
+    revoked.stops();
+    next.prints("up");
+    assert!(host.line(0).contains("IN USE by root"), "{}", host.line(0));
+    is_refused(host.me());
 }

@@ -83,7 +83,6 @@ fn an_extension_sets_the_end_anew() {
             "{}",
             host.line(1)
         );
-        let _run = host.me();
     }
     let host = Host::with_gpus(1);
     let _run = host.me().holds(&[]);
@@ -168,4 +167,21 @@ fn the_least_recently_used_gpu_is_handed_out_or_the_one_used_last() {
     assert_eq!([next(), next(), next(), next()], ["0", "1", "2", "0"]);
     host.me().does(&["admin", "--strategy", "affinity"]);
     assert_eq!([next(), next()], ["0", "0"]);
+}
+
+#[test]
+fn durations_are_written_as_people_write_them() {
+    let host = Host::with_gpus(1);
+    for (written, read) in [
+        ("90s", "0h 1m 30s"),
+        ("1h30m", "1h 30m 0s"),
+        ("1h 30m", "1h 30m 0s"),
+        ("1.5m", "0h 1m 30s"),
+        ("0.5h", "0h 30m 0s"),
+        ("3.5d", "84h 0m 0s"),
+    ] {
+        let reserved = host.me().does(&["reserve", "-d", written]).stdout;
+        assert_eq!(reserved, format!("Reserved 1 GPU(s): [0] for {read}\n"), "{written}");
+        host.me().does(&["release"]);
+    }
 }

@@ -137,6 +137,11 @@ impl Pty {
 
 impl Drop for Pty {
     fn drop(&mut self) {
+        if thread::panicking() {
+            let screen = self.screen();
+            let tail: String = screen.chars().skip(screen.chars().count().saturating_sub(600)).collect();
+            let _ = writeln!(std::io::stderr(), "the screen ended with {tail:?}");
+        }
         self.hang_up();
         let _ = self.leader.kill();
         let _ = self.leader.wait();
