@@ -2,14 +2,19 @@
 
 use std::time::Instant;
 
-use crate::support::host::{Host, STAY, ageless, can_be_others};
+use crate::support::host::{BOTH_STORES, Host, STAY, ageless, can_be_others};
 
 #[test]
 fn everybody_sees_who_uses_what_and_is_served_in_order() {
     if !can_be_others() {
         return;
     }
-    let host = Host::with_gpus(4);
+    for store in BOTH_STORES {
+        play(&Host::on(store, 4));
+    }
+}
+
+fn play(host: &Host) {
     let [first, second, third, fourth] = [1, 2, 3, 4].map(|number| host.user(number));
     host.gpus.worker("python3");
 

@@ -162,7 +162,7 @@ fn a_launcher_that_is_the_first_process_of_a_container_releases() {
     }
     let host = Host::with_gpus(1);
     let mut unshare = host.me().command("unshare");
-    unshare.args(["--pid", "--fork", "--mount-proc"]).arg(host.me().chg(&[]).get_program());
+    unshare.args(["--pid", "--fork", "--mount-proc"]).arg(host.program());
     let ended = Job::start(unshare.args(["--", "sh", "-c", "echo $PPID"])).finish();
     if ended.stderr.contains("unshare failed") {
         crate::support::skip("this scene needs pid namespaces");

@@ -6,6 +6,7 @@ mod contention;
 mod crash;
 mod doctor;
 mod line;
+mod line_terminal;
 mod mistakes;
 mod nesting;
 mod redis;
