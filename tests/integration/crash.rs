@@ -143,6 +143,10 @@ fn an_interrupt_at_any_moment_of_the_start_leaks_nothing() {
             (0..24).zip([Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL].into_iter().cycle())
         {
             let job = host.me().starts(&["-g", "2", "--", "sleep", "1000"]);
+            let exe = format!("/proc/{}/exe", job.pid());
+            wait_until("chg itself", || {
+                fs::read_link(&exe).is_ok_and(|exe| exe.file_name() == host.program().file_name())
+            });
             // The moment is what is tried out here.
             std::thread::sleep(Duration::from_millis(number * 2));
             job.gets(signal);
