@@ -70,7 +70,7 @@ uninstall: ## Remove what install put there; reservations and configuration stay
 .PHONY: bench torture
 
 bench: build ## Measure speed and size; COLD=1 also times a cold build
-	scripts/needs.sh cc redis-server flock
+	scripts/needs.sh cc redis-server
 	$(CARGO) build --release --locked -p canhazgpu-bench
 	"$(RELEASE)/bench" --chg "$(RELEASE)/chg" --results bench/RESULTS.md $(if $(COLD),--cold)
 

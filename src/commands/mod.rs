@@ -7,6 +7,7 @@ mod doctor;
 mod environment;
 mod eyes;
 mod keeping;
+mod man;
 mod nested;
 mod nesting;
 mod open;
@@ -67,12 +68,13 @@ fn obey(cli: &Cli) -> ExitCode {
     crate::output::trace(cli.globals.verbose);
     let family = family(&cli.verb);
     let sources = Sources::of_process(cli.globals.config.as_deref());
-    if let Verb::Doctor(args) = &cli.verb {
-        return end(examine(&sources, cli, args));
+    let out = plain_out();
+    if let Some(result) = regardless(cli, &sources, &out) {
+        return end(result.unwrap_or_else(|error| failed(&out, &error, family, Exit::Busy(BUSY))));
     }
     let config = match Config::load(&sources, &cli.globals) {
         Ok(config) => config,
-        Err(error) => return end(failed(&plain_out(), &error.into(), family, Exit::Busy(BUSY))),
+        Err(error) => return end(failed(&out, &error.into(), family, Exit::Busy(BUSY))),
     };
     match &cli.verb {
         Verb::Run(args) => run(&config, args),
@@ -84,16 +86,23 @@ fn obey(cli: &Cli) -> ExitCode {
     }
 }
 
+/// Verbs that do their work whatever the configuration says.
+fn regardless(cli: &Cli, sources: &Sources, out: &Out) -> Option<Result<Exit, Error>> {
+    Some(match &cli.verb {
+        Verb::Doctor(args) => examine(sources, cli, args, out),
+        Verb::Man(args) => man::man(args, out),
+        Verb::Completions { shell } => {
+            let script = cli::completions(*shell);
+            out.print_text(&String::from_utf8_lossy(&script)).map(|_| Exit::Done).map_err(Error::from)
+        }
+        _ => return None,
+    })
+}
+
 /// `chg doctor` goes on where every other verb gives up: with mistakes in the configuration.
-fn examine(sources: &Sources, cli: &Cli, args: &DoctorArgs) -> Exit {
-    let out = plain_out();
-    let examined = Config::load_what_is_good(sources, &cli.globals).map_err(Error::from).and_then(
-        |(config, mistakes)| {
-            let form = config.doctor(args);
-            doctor::doctor(&config, &mistakes, sources, form, &out)
-        },
-    );
-    examined.unwrap_or_else(|error| failed(&out, &error, Family::Verb, Exit::Busy(BUSY)))
+fn examine(sources: &Sources, cli: &Cli, args: &DoctorArgs, out: &Out) -> Result<Exit, Error> {
+    let (config, mistakes) = Config::load_what_is_good(sources, &cli.globals)?;
+    doctor::doctor(&config, &mistakes, sources, config.doctor(args), out)
 }
 
 fn run(config: &Config, args: &RunArgs) -> ExitCode {
@@ -138,12 +147,9 @@ fn carry_out(verb: &Verb, config: &Config, out: &Out, busy: &mut Exit) -> Result
         Verb::Queue(args) => queue::queue(&mut open_as(None, Needs::OwnRight)?, config.queue(args)),
         Verb::Report(args) => report::report(&mut open_as(None, Needs::OwnRight)?, &config.report(args)),
         Verb::Admin(args) => admin::admin(&mut open_as(None, Needs::FullRight)?, args, config),
-        Verb::Completions { shell } => {
-            let script = cli::completions(*shell);
-            out.print_text(&String::from_utf8_lossy(&script))?;
-            Ok(Exit::Done)
-        }
-        Verb::Run(_) | Verb::Shim(_) | Verb::Doctor(_) | Verb::Man(_) | Verb::Web { .. } => Ok(Exit::Failed),
+        // Done before the configuration was read.
+        Verb::Doctor(_) | Verb::Man(_) | Verb::Completions { .. } => Ok(Exit::Done),
+        Verb::Run(_) | Verb::Shim(_) | Verb::Web { .. } => Ok(Exit::Failed),
     }
 }
 

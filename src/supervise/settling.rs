@@ -11,7 +11,7 @@ use super::leftovers::{Life, Task, children, descendants};
 use super::machine::{Pressure, Sender};
 use super::run::{Lease, Supervisor};
 use super::settle::{Ending, Scope, Verdict, judge};
-use super::{Leftover, Notice, Orphans};
+use super::{GpuUse, Leftover, Notice, Orphans};
 use crate::model::ids::Pid;
 use crate::sys::process::{Pidfd, own_pid};
 use crate::sys::signal::Signal;
@@ -140,7 +140,8 @@ impl Supervisor<'_> {
             return asked.on_gpu.clone();
         }
         let pids: Vec<Pid> = left.iter().map(|task| task.pid).collect();
-        let on_gpu = self.around.uses_reserved_gpu(&pids);
+        let GpuUse { pids: on_gpu, helper } = self.around.uses_reserved_gpu(&pids);
+        self.parts.foreign.extend(helper);
         state.asked = Some(Asked { about, at: Instant::now(), on_gpu: on_gpu.clone() });
         on_gpu
     }

@@ -232,10 +232,13 @@ fn a_store_that_others_cannot_write_is_warned_of_and_theirs_to_see() {
     let (level, mend) = found.with("store", "has mode 0755");
     assert_eq!(level, "warning");
     assert_eq!(mend, format!("chmod 0777 {}", host.path("store").display()));
-    if can_be_others() {
-        let found = examined(&mut host.user(1).chg(&["doctor"]));
-        found.has_a_problem();
-        assert_eq!(found.with("store", "refuses access").0, "problem");
+    for mode in [0o755, 0o700] {
+        set_mode(&host, "store", mode);
+        if can_be_others() {
+            let found = examined(&mut host.user(1).chg(&["doctor"]));
+            found.has_a_problem();
+            assert_eq!(found.with("store", "refuses access").0, "problem", "{mode:o}");
+        }
     }
 }
 

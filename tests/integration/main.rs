@@ -7,6 +7,7 @@ mod crash;
 mod doctor;
 mod line;
 mod line_terminal;
+mod manual;
 mod mistakes;
 mod nesting;
 mod redis;

@@ -97,7 +97,9 @@ fn chosen(named: Option<&Value<String>>) -> Result<StoreUrl, (String, Option<Str
 fn absent(url: &StoreUrl) -> Option<judged::State> {
     let StoreUrl::Sqlite(directory) = url else { return None };
     let files = store::files(directory);
-    if files.database.is_some() {
+    // Where the caller may not even look, only opening it says what is wrong.
+    let is_closed = files.directory.is_some() && eaccess(directory, AccessFlags::X_OK).is_err();
+    if files.database.is_some() || is_closed {
         return None;
     }
     let place = if files.directory.is_some() { directory } else { directory.parent()? };

@@ -82,7 +82,7 @@ pub(super) fn mount(mountinfo: &str) -> Option<Mount> {
         let is_proc = point == "/proc" && filesystem.next() == Some("proc");
         is_proc.then(|| options(filesystem.nth(1).unwrap_or_default()))
     };
-    mountinfo.lines().filter_map(of_proc).last()
+    mountinfo.lines().rev().find_map(of_proc)
 }
 
 fn options(text: &str) -> Mount {
