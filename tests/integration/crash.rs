@@ -119,7 +119,7 @@ fn a_command_that_became_another_account_keeps_its_gpu_though_nobody_may_signal_
     let holder = host.user(1).starts(&["--", "./rooted", "1000"]);
     holder.says("reserved GPU 0");
     wait_until("the command's identity", || command_on(&host, 0) != holder.pid());
-    let command = Stray(command_on(&host, 0));
+    let mut command = Stray(command_on(&host, 0));
     let runs =
         || fs::read(format!("/proc/{}/cmdline", command.0)).is_ok_and(|line| line.starts_with(b"./rooted"));
     wait_until("the command runs", runs);
@@ -131,6 +131,7 @@ fn a_command_that_became_another_account_keeps_its_gpu_though_nobody_may_signal_
     assert!(host.line(0).contains("IN USE by uid 23001"), "{}", host.line(0));
     end(command.0);
     await_end_of(command.0);
+    command.0 = 0;
     host.user(2).does(&["--nonblock", "--", "true"]);
 }
 
