@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::host::{BOTH_STORES, Host, STAY, User, can_be_others};
+use crate::support::host::{BOTH_STORES, Host, STAY, User, can_be_others, me};
 use crate::support::job::Job;
 use crate::support::process::{Stray, await_end_of, lives};
 use crate::support::wait::wait_until;
@@ -68,7 +68,7 @@ fn a_command_that_outlives_its_launcher_keeps_its_gpu() {
     drop(holder);
     assert!(lives(worker));
     is_refused(host.me());
-    assert!(host.line(0).contains("IN USE by root for "), "{}", host.line(0));
+    assert!(host.line(0).contains(&format!("IN USE by {} for ", me())), "{}", host.line(0));
 
     let waiter = host.me().waits(&["--", "echo", "served"]);
     let ended = Instant::now();
@@ -91,7 +91,8 @@ fn workers_that_outlive_launcher_and_command_keep_the_gpu_and_are_shown_as_orpha
 
     let line = host.line(0);
     let expected = format!(
-        "GPU 0: IN USE WITHOUT RESERVATION by user root - 1028MB used by PID {worker} (python3, orphan of {id})"
+        "GPU 0: IN USE WITHOUT RESERVATION by user {me} - 1028MB used by PID {worker} (python3, orphan of {id})",
+        me = me()
     );
     assert_eq!(line, expected);
     let process = &host.json(&["status"])[0]["processes"][0];
@@ -183,7 +184,7 @@ fn a_stopped_launcher_keeps_its_gpu() {
     let holder = host.me().holds(&[]);
     holder.gets(Signal::SIGSTOP);
     is_refused(host.me());
-    assert!(host.line(0).contains("IN USE by root"), "{}", host.line(0));
+    assert!(host.line(0).contains(&format!("IN USE by {}", me())), "{}", host.line(0));
     holder.gets(Signal::SIGCONT);
     holder.stops();
 }
@@ -242,6 +243,6 @@ fn a_revoked_run_keeps_its_gpu_until_it_ends_and_then_frees_nobody_elses() {
     next.says("waiting: ");
     revoked.stops();
     next.prints("up");
-    assert!(host.line(0).contains("IN USE by root"), "{}", host.line(0));
+    assert!(host.line(0).contains(&format!("IN USE by {}", me())), "{}", host.line(0));
     is_refused(host.me());
 }

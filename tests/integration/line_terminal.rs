@@ -2,7 +2,7 @@
 
 use std::os::unix::process::ExitStatusExt;
 
-use crate::support::host::Host;
+use crate::support::host::{Host, me};
 use crate::support::pty::{CTRL_C, CTRL_Z, Pty};
 use crate::support::wait::wait_until;
 
@@ -12,7 +12,7 @@ fn ctrl_c_leaves_the_line_and_the_live_line_goes_away() {
     let _holder = host.me().holds(&[]);
     let mut terminal = Pty::start(&host.me().chg(&["--", "true"]));
     terminal.sees("waiting");
-    terminal.sees("GPU 0 reserved by root");
+    terminal.sees(&format!("GPU 0 reserved by {}", me()));
     terminal.types(CTRL_C);
     assert_eq!(terminal.ends().signal(), Some(2), "{:?}", terminal.screen());
     assert_eq!(host.queue().len(), 0);

@@ -170,7 +170,7 @@ impl<'h> User<'h> {
 
     /// What others see this account as.
     pub(crate) fn name(self) -> String {
-        self.uid.map_or_else(|| "root".to_owned(), |uid| format!("uid {uid}"))
+        self.uid.map_or_else(me, |uid| format!("uid {uid}"))
     }
 
     /// Any program, as this account, in this host's surroundings: `chg` is `$CHG` and the host's directory `$HERE`.
@@ -238,6 +238,25 @@ impl<'h> User<'h> {
         }
         job
     }
+}
+
+/// What others see whoever runs the tests as.
+pub(crate) fn me() -> String {
+    let id = |option| {
+        let output = Command::new("id").arg(option).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        output.status.success().then_some(text)
+    };
+    id("-un").unwrap_or_else(|| format!("uid {}", id("-u").unwrap()))
+}
+
+/// Whether we are root, and in charge of every store; says so loudly if not.
+pub(crate) fn is_in_charge() -> bool {
+    let root = nix::unistd::geteuid().is_root();
+    if !root {
+        skip("this scene changes a Redis store as its administrator: run the tests as root");
+    }
+    root
 }
 
 /// Whether processes of other accounts can be started; says so loudly if not.
