@@ -21,7 +21,7 @@ for gpu in $CUDA_VISIBLE_DEVICES; do rmdir "$HERE/hands/$gpu"; done
 
 /// What a client may end with: every other one does not wait.
 fn is_patient(client: u32) -> bool {
-    client % 2 == 0
+    client.is_multiple_of(2)
 }
 
 fn start(user: User<'_>, client: u32) -> Job {
