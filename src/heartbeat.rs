@@ -16,6 +16,7 @@ use crate::model::request::Actor;
 use crate::model::reservation::{Author, Ending, Holder, Reservation};
 use crate::model::verb::{Outcome, Verb};
 use crate::store::{Applied, Store, StoreError, Witness};
+use crate::sys::memory::give_back_unused;
 
 /// How often a lease is renewed while all is well.
 const BEAT: Duration = Duration::from_secs(60);
@@ -163,6 +164,8 @@ struct Beats {
 impl Beats {
     fn run(mut self) {
         let mut next = self.beat(Pace::First);
+        // From here on there is little to do, often for days.
+        give_back_unused();
         loop {
             match self.inbox.try_recv() {
                 Ok(Order::Release(how, answer)) => {

@@ -26,8 +26,8 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Parsed,
     let mut words = words.into_iter();
     let program = words.next().unwrap_or_else(|| OsString::from("chg"));
     let mut words: Vec<OsString> = words.collect();
-    let mut top = Cli::command();
-    top.build();
+    // Not built: clap does that for the verb that is meant, and for all of them it takes a millisecond.
+    let top = Cli::command();
     match split::shape(&top, &words) {
         Shape::Verb => {}
         Shape::Bare => words.insert(0, OsString::from("run")),
@@ -41,7 +41,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Parsed,
         }
         Shape::Nothing => return Err(nothing()),
     }
-    read(Cli::command(), program_name(&program), &words)
+    read(top, program_name(&program), &words)
 }
 
 /// The completions of a shell, for both names of the program.

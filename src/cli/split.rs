@@ -20,9 +20,10 @@ pub(super) enum Shape {
     Nothing,
 }
 
-/// Judges `words`, the command line without the program's name. `top` is the whole program, with its verbs built.
+/// Judges `words`, the command line without the program's name. `top` is the whole program; it need not be built.
 pub(super) fn shape(top: &Command, words: &[OsString]) -> Shape {
-    let Some(run) = top.find_subcommand("run") else { return Shape::Verb };
+    let Some(verb) = top.find_subcommand("run") else { return Shape::Verb };
+    let run = &Run { verb, top };
     match first_word(run, words, 0) {
         Found::Nothing if words.is_empty() => Shape::Nothing,
         Found::Word(at) if words[at] == "run" => match first_word(run, words, at + 1) {
@@ -38,6 +39,19 @@ pub(super) fn shape(top: &Command, words: &[OsString]) -> Shape {
             Shape::Verb
         }
         Found::Nothing | Found::Dashes | Found::Unknown(_) | Found::Help { alone: false } => Shape::Bare,
+    }
+}
+
+/// What `run` takes: its own options, and those that every verb takes.
+struct Run<'a> {
+    verb: &'a Command,
+    top: &'a Command,
+}
+
+impl Run<'_> {
+    fn option(&self, is_meant: impl Fn(&Arg) -> bool) -> Option<&Arg> {
+        let everywhere = self.top.get_arguments().filter(|arg| arg.is_global_set());
+        self.verb.get_arguments().chain(everywhere).find(|arg| is_meant(arg))
     }
 }
 
@@ -65,7 +79,7 @@ enum Found {
 }
 
 /// Walks over options and their values to the first thing that is neither.
-fn first_word(run: &Command, words: &[OsString], from: usize) -> Found {
+fn first_word(run: &Run<'_>, words: &[OsString], from: usize) -> Found {
     let mut at = from;
     let mut alone = true;
     while let Some(word) = words.get(at) {
@@ -102,9 +116,9 @@ struct Step {
     global: bool,
 }
 
-fn after_long(run: &Command, text: &str) -> Option<Step> {
+fn after_long(run: &Run<'_>, text: &str) -> Option<Step> {
     let (name, value) = text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
-    let arg = run.get_arguments().find(|arg| arg.get_long() == Some(name))?;
+    let arg = run.option(|arg| arg.get_long() == Some(name))?;
     Some(Step {
         value: if value.is_none() && takes_value(arg) { Value::Next } else { Value::Within },
         global: arg.is_global_set(),
@@ -112,10 +126,10 @@ fn after_long(run: &Command, text: &str) -> Option<Step> {
 }
 
 /// `-qg2`, `-qg 2`: the first short option that takes a value takes the rest, or the next word.
-fn after_shorts(run: &Command, cluster: &str) -> Option<Step> {
+fn after_shorts(run: &Run<'_>, cluster: &str) -> Option<Step> {
     let mut global = true;
     for (position, letter) in cluster.char_indices() {
-        let arg = run.get_arguments().find(|arg| arg.get_short() == Some(letter))?;
+        let arg = run.option(|arg| arg.get_short() == Some(letter))?;
         global &= arg.is_global_set();
         if takes_value(arg) {
             let rest = position + letter.len_utf8() < cluster.len();

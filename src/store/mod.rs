@@ -23,6 +23,7 @@ mod redis;
 mod session;
 mod sqlite;
 mod transaction;
+mod turn;
 mod url;
 
 pub(crate) use choose::{FALLBACK, Facts, GO_REDIS_URL, Host, Refusal, SYSTEM, choose, may_make_system};

@@ -12,6 +12,7 @@ pub(crate) mod fsid;
 pub(crate) mod helper;
 pub(crate) mod inbox;
 pub(crate) mod inherited;
+pub(crate) mod memory;
 pub(crate) mod nvml_v1;
 pub(crate) mod pidfd;
 pub(crate) mod process;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::host::{BOTH_STORES, Host, User, can_be_others};
+use crate::support::host::{BOTH_STORES, Host, STAY, User, can_be_others, me};
 use crate::support::job::Job;
 use crate::support::process::{Stray, await_end_of, lives};
 use crate::support::wait::wait_until;
@@ -68,7 +68,7 @@ fn a_command_that_outlives_its_launcher_keeps_its_gpu() {
     drop(holder);
     assert!(lives(worker));
     is_refused(host.me());
-    assert!(host.line(0).contains("IN USE by root for "), "{}", host.line(0));
+    assert!(host.line(0).contains(&format!("IN USE by {} for ", me())), "{}", host.line(0));
 
     let waiter = host.me().waits(&["--", "echo", "served"]);
     let ended = Instant::now();
@@ -91,7 +91,8 @@ fn workers_that_outlive_launcher_and_command_keep_the_gpu_and_are_shown_as_orpha
 
     let line = host.line(0);
     let expected = format!(
-        "GPU 0: IN USE WITHOUT RESERVATION by user root - 1028MB used by PID {worker} (python3, orphan of {id})"
+        "GPU 0: IN USE WITHOUT RESERVATION by user {me} - 1028MB used by PID {worker} (python3, orphan of {id})",
+        me = me()
     );
     assert_eq!(line, expected);
     let process = &host.json(&["status"])[0]["processes"][0];
@@ -119,7 +120,7 @@ fn a_command_that_became_another_account_keeps_its_gpu_though_nobody_may_signal_
     let holder = host.user(1).starts(&["--", "./rooted", "1000"]);
     holder.says("reserved GPU 0");
     wait_until("the command's identity", || command_on(&host, 0) != holder.pid());
-    let command = Stray(command_on(&host, 0));
+    let mut command = Stray(command_on(&host, 0));
     let runs =
         || fs::read(format!("/proc/{}/cmdline", command.0)).is_ok_and(|line| line.starts_with(b"./rooted"));
     wait_until("the command runs", runs);
@@ -131,6 +132,7 @@ fn a_command_that_became_another_account_keeps_its_gpu_though_nobody_may_signal_
     assert!(host.line(0).contains("IN USE by uid 23001"), "{}", host.line(0));
     end(command.0);
     await_end_of(command.0);
+    command.0 = 0;
     host.user(2).does(&["--nonblock", "--", "true"]);
 }
 
@@ -143,6 +145,10 @@ fn an_interrupt_at_any_moment_of_the_start_leaks_nothing() {
             (0..24).zip([Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL].into_iter().cycle())
         {
             let job = host.me().starts(&["-g", "2", "--", "sleep", "1000"]);
+            let exe = format!("/proc/{}/exe", job.pid());
+            wait_until("chg itself", || {
+                fs::read_link(&exe).is_ok_and(|exe| exe.file_name() == host.program().file_name())
+            });
             // The moment is what is tried out here.
             std::thread::sleep(Duration::from_millis(number * 2));
             job.gets(signal);
@@ -162,7 +168,7 @@ fn a_launcher_that_is_the_first_process_of_a_container_releases() {
     }
     let host = Host::with_gpus(1);
     let mut unshare = host.me().command("unshare");
-    unshare.args(["--pid", "--fork", "--mount-proc"]).arg(host.me().chg(&[]).get_program());
+    unshare.args(["--pid", "--fork", "--mount-proc"]).arg(host.program());
     let ended = Job::start(unshare.args(["--", "sh", "-c", "echo $PPID"])).finish();
     if ended.stderr.contains("unshare failed") {
         crate::support::skip("this scene needs pid namespaces");
@@ -178,7 +184,7 @@ fn a_stopped_launcher_keeps_its_gpu() {
     let holder = host.me().holds(&[]);
     holder.gets(Signal::SIGSTOP);
     is_refused(host.me());
-    assert!(host.line(0).contains("IN USE by root"), "{}", host.line(0));
+    assert!(host.line(0).contains(&format!("IN USE by {}", me())), "{}", host.line(0));
     holder.gets(Signal::SIGCONT);
     holder.stops();
 }
@@ -198,4 +204,45 @@ fn workers_of_a_failed_command_are_ended_before_its_gpu_is_given_to_the_next() {
     assert!(workers.iter().all(|pid| !lives(*pid)), "{workers:?}");
     let next = waiter.finish();
     assert_eq!(next.code, Some(0), "{next}");
+}
+
+#[test]
+fn what_a_dead_launcher_left_behind_is_ended_on_request_by_its_own_account() {
+    let host = Host::with_gpus(1);
+    host.gpus.worker("python3");
+    let holder = host.me().starts(&["--", "python3", "--daemons", "1"]);
+    host.processes_on(0, 2);
+    drop(holder);
+    let left = host.processes_on(0, 1);
+    let refused = host.me().runs(&["release", "-G", "0"]);
+    assert_eq!(refused.code, Some(1), "{refused}");
+    assert!(refused.stderr.contains("left over from a run whose launcher is dead"), "{refused}");
+    assert!(refused.stderr.contains("hint: --force ends them"), "{refused}");
+    for pid in &left {
+        assert!(refused.stderr.contains(&format!("PID {pid} (python3)")), "{refused}");
+    }
+    if can_be_others() {
+        let refused = host.user(1).runs(&["release", "-G", "0", "--force"]);
+        assert_eq!(refused.code, Some(1), "{refused}");
+        assert!(left.iter().all(|pid| lives(*pid)), "others leave them alone");
+    }
+    host.me().does(&["release", "-G", "0", "--force"]);
+    assert!(left.iter().all(|pid| !lives(*pid)), "{left:?}");
+    host.shows(0, "AVAILABLE (last released");
+}
+
+#[test]
+fn a_revoked_run_keeps_its_gpu_until_it_ends_and_then_frees_nobody_elses() {
+    let host = Host::with_gpus(1);
+    let revoked = host.me().holds(&[]);
+    let id = host.json(&["status"])[0]["reservation"]["id"].as_str().unwrap().to_owned();
+    host.me().does(&["admin", "--release", &id]);
+    is_refused(host.me());
+    assert!(!host.line(0).contains("AVAILABLE"), "{}", host.line(0));
+    let next = host.me().starts(&STAY);
+    next.says("waiting: ");
+    revoked.stops();
+    next.prints("up");
+    assert!(host.line(0).contains(&format!("IN USE by {}", me())), "{}", host.line(0));
+    is_refused(host.me());
 }

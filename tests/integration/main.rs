@@ -8,6 +8,7 @@ mod doctor;
 mod exit_status;
 mod inherited;
 mod line;
+mod line_terminal;
 mod manual;
 mod mistakes;
 mod nesting;

@@ -77,9 +77,11 @@ fn a_run_on_gpus_that_one_has_reserved_runs_inside_that_reservation() {
     assert_eq!(inherited.stdout, "1,2\n", "{inherited}");
 
     // Several may, and the reservation outlives them.
-    let both = ["-t", "1h"].map(|_| host.me().holds(&["-G", "1", "-t", "1h"]));
+    let both = [host.me().holds(&["-G", "1", "-t", "1h"]), host.me().holds(&["-G", "1", "-t", "1h"])];
     assert!(host.line(1).contains("(manual, expires in"), "{}", host.line(1));
-    both.map(|job| assert_eq!(job.stops().signal, Some(15)));
+    for job in both {
+        assert_eq!(job.stops().signal, Some(15));
+    }
     assert!(host.line(1).contains("(manual, expires in"), "{}", host.line(1));
 
     // A GPU beside it is none of it.

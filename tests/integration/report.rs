@@ -1,6 +1,6 @@
 //! What has ended is counted, by account, kind and GPU.
 
-use crate::support::host::{BOTH_STORES, Host, can_be_others};
+use crate::support::host::{BOTH_STORES, Host, can_be_others, me};
 
 #[test]
 fn ended_and_current_reservations_are_counted_once_for_each_gpu() {
@@ -18,7 +18,7 @@ fn ended_and_current_reservations_are_counted_once_for_each_gpu() {
         let user = &report["users"][0];
         assert_eq!(
             (&user["name"], &user["run_count"], &user["manual_count"]),
-            (&"root".into(), &3.into(), &4.into())
+            (&me().into(), &3.into(), &4.into())
         );
         assert!(user["gpu_hours"].as_f64().unwrap() > 0.0, "{report}");
         assert_eq!(user["percentage"], 100.0);

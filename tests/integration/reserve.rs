@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::host::{BOTH_STORES, Host, ageless, can_be_others};
+use crate::support::host::{BOTH_STORES, Host, ageless, can_be_others, me};
 use crate::support::job::Job;
 
 #[test]
@@ -41,7 +41,7 @@ fn a_release_gives_back_what_was_named_and_nothing_else() {
         host.me().does(&["reserve", "-G", "0,1"]);
         host.me().does(&["reserve", "-G", "3"]);
         assert_eq!(host.me().does(&["release", "-G", "1"]).stdout, "Released 1 GPU(s): [1]\n", "{store:?}");
-        assert!(host.line(0).contains("IN USE by root"), "{}", host.line(0));
+        assert!(host.line(0).contains(&format!("IN USE by {}", me())), "{}", host.line(0));
         assert!(host.line(1).contains("AVAILABLE (last released"), "{}", host.line(1));
         assert_eq!(host.me().does(&["release"]).stdout, "Released 2 GPU(s): [0, 3]\n");
         assert_eq!(host.me().does(&["release"]).stdout, "Nothing to release\n");
@@ -83,7 +83,6 @@ fn an_extension_sets_the_end_anew() {
             "{}",
             host.line(1)
         );
-        let _run = host.me();
     }
     let host = Host::with_gpus(1);
     let _run = host.me().holds(&[]);
@@ -128,7 +127,10 @@ fn a_job_of_ones_own_is_adopted_by_force_and_the_reservation_ends_with_it() {
     assert_eq!(refused.code, Some(75), "{refused}");
     host.me().does(&["reserve", "-G", "0", "--force", "--until-exit", "-d", "8h"]);
     let line = ageless(&host.line(0));
-    assert_eq!(line, "GPU 0: IN USE by root for T (manual, expires in T) [validated: 1028MB, 1 processes]");
+    assert_eq!(
+        line,
+        format!("GPU 0: IN USE by {} for T (manual, expires in T) [validated: 1028MB, 1 processes]", me())
+    );
     let waiter = host.me().waits(&["--", "echo", "served"]);
     let ended = std::time::Instant::now();
     drop(job);
@@ -139,7 +141,10 @@ fn a_job_of_ones_own_is_adopted_by_force_and_the_reservation_ends_with_it() {
 fn a_reservation_outlives_whoever_made_it_and_ends_at_its_expiry() {
     let host = Host::with_gpus(1);
     host.me().does(&["reserve", "-d", "700ms"]);
-    assert!(host.line(0).contains("IN USE by root") || host.line(0).contains("AVAILABLE (last released"));
+    assert!(
+        host.line(0).contains(&format!("IN USE by {}", me()))
+            || host.line(0).contains("AVAILABLE (last released")
+    );
     host.shows(0, "AVAILABLE (last released");
 }
 
@@ -168,4 +173,21 @@ fn the_least_recently_used_gpu_is_handed_out_or_the_one_used_last() {
     assert_eq!([next(), next(), next(), next()], ["0", "1", "2", "0"]);
     host.me().does(&["admin", "--strategy", "affinity"]);
     assert_eq!([next(), next()], ["0", "0"]);
+}
+
+#[test]
+fn durations_are_written_as_people_write_them() {
+    let host = Host::with_gpus(1);
+    for (written, read) in [
+        ("90s", "0h 1m 30s"),
+        ("1h30m", "1h 30m 0s"),
+        ("1h 30m", "1h 30m 0s"),
+        ("1.5m", "0h 1m 30s"),
+        ("0.5h", "0h 30m 0s"),
+        ("3.5d", "84h 0m 0s"),
+    ] {
+        let reserved = host.me().does(&["reserve", "-d", written]).stdout;
+        assert_eq!(reserved, format!("Reserved 1 GPU(s): [0] for {read}\n"), "{written}");
+        host.me().does(&["release"]);
+    }
 }

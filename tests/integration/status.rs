@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::host::{Host, Store, ageless, can_be_others};
+use crate::support::host::{Host, Store, ageless, can_be_others, me};
 use crate::support::job::Job;
 use crate::support::wait::wait_until;
 
@@ -50,7 +50,7 @@ fn the_json_of_status_has_the_fields_of_the_go_program_and_more() {
     assert_eq!(free["uuid"].as_str().unwrap(), host.gpus.uuid(0));
     assert_eq!(
         (&held["status"], &held["type"], &held["user"]),
-        (&json!("IN_USE"), &json!("RUN"), &json!("root (ann)"))
+        (&json!("IN_USE"), &json!("RUN"), &json!(format!("{} (ann)", me())))
     );
     assert_eq!(held["note"], "llama ablation");
     assert!(is_moment(&held["last_heartbeat"]), "{held}");
@@ -59,7 +59,7 @@ fn the_json_of_status_has_the_fields_of_the_go_program_and_more() {
     assert_eq!(reservation["command"], json!(["sh", "-c", "echo up; exec sleep 1000"]));
     assert_eq!((&manual["type"], &manual["note"]), (&json!("MANUAL"), &json!("demo")));
     assert!(is_moment(&manual["expiry_time"]), "{manual}");
-    assert_eq!((&used["status"], &used["unreserved_users"]), (&json!("UNRESERVED"), &json!(["root"])));
+    assert_eq!((&used["status"], &used["unreserved_users"]), (&json!("UNRESERVED"), &json!([me()])));
     assert_eq!(used["process_info"], format!("1028MB used by PID {} (python3)", worker.pid()));
     let process = &used["processes"][0];
     for field in ["pid", "uid", "user", "name", "command", "memory_mb", "started", "origin", "role"] {
@@ -86,25 +86,25 @@ fn the_queue_tells_who_waits_for_what_and_what_blocks_it() {
         );
         assert_eq!((&queue["total_waiting"], &queue["total_gpus_requested"]), (&json!(2), &json!(3)));
         let [first, second] = [&queue["entries"][0], &queue["entries"][1]];
-        assert_eq!(first["user"], "root");
+        assert_eq!(first["user"], me());
         assert_eq!((&first["requested_count"], &first["reservation_type"]), (&json!(2), &json!("run")));
         assert_eq!((&first["note"], &first["position"]), (&json!("big"), &json!(1)));
         for moment in ["enqueue_time", "last_heartbeat", "wait_timeout"] {
             assert!(is_moment(&first[moment]), "{moment} in {first}");
         }
         let blocked = json!([
-            {"gpu_id": 0, "reason": "reserved", "users": ["root"]},
-            {"gpu_id": 1, "reason": "reserved", "users": ["root"]},
+            {"gpu_id": 0, "reason": "reserved", "users": [me()]},
+            {"gpu_id": 1, "reason": "reserved", "users": [me()]},
         ]);
         assert_eq!(first["blocked_by"], blocked);
-        assert_eq!((&second["user"], &second["actual_user"]), (&json!("ann"), &json!("root")));
+        assert_eq!((&second["user"], &second["actual_user"]), (&json!("ann"), &json!(me())));
         assert_eq!((&second["requested_ids"], &second["reservation_type"]), (&json!([1]), &json!("manual")));
         assert_eq!((&second["position"], &second["allocated_gpus"]), (&json!(2), &json!([])));
         let hours = second["expiry_duration"].as_f64().unwrap() / 3600e9;
         assert!((3.9..=4.0).contains(&hours), "{second}");
 
         let text = host.me().does(&["queue"]).stdout;
-        assert!(text.contains("GPU 0, 1 reserved by root (run"), "{text}");
+        assert!(text.contains(&format!("GPU 0, 1 reserved by {} (run", me())), "{text}");
         assert!(text.contains("2 waiting for 3 GPU(s)"), "{text}");
     }
 }
@@ -114,7 +114,7 @@ fn other_forms_of_status_show_the_same() {
     let host = Host::with_gpus(2);
     let _holder = host.me().holds(&["-n", "demo"]);
     let table = host.me().does(&["status", "-o", "table"]).stdout;
-    assert!(table.lines().any(|line| line.contains("root") && line.contains("demo")), "{table}");
+    assert!(table.lines().any(|line| line.contains(&me()) && line.contains("demo")), "{table}");
     let summary = host.me().does(&["status", "--summary"]).stdout;
     assert!(summary.contains("NVIDIA H100 80GB HBM3"), "{summary}");
     assert_eq!(host.me().runs(&["status", "--summary", "--json"]).code, Some(2));

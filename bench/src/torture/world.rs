@@ -65,7 +65,11 @@ impl World {
             place,
             dir,
             me,
-            users: if root { vec![0, 24_001, 24_002, 24_003] } else { Vec::new() },
+            users: if root {
+                vec![0, 24_001, 24_002, 24_003, 24_004, 24_005, 24_006, 24_007]
+            } else {
+                Vec::new()
+            },
             begun: Instant::now(),
             data: RwLock::new(()),
             outages: Mutex::default(),

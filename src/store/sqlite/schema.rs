@@ -56,7 +56,7 @@ pub(super) fn connect(file: &Path, deadline: Deadline, session: &Session) -> Res
     let failed = |error: rusqlite::Error| fault::explain(session, &error);
     let mut connection = open(file).map_err(failed)?;
     let settle = |connection: &mut Connection| -> rusqlite::Result<(i32, i32)> {
-        connection.busy_handler(Some(move |_| deadline.pause()))?;
+        connection.busy_handler(Some(move |tries| deadline.pause(tries)))?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
         // The last one out would move the log into the database, which takes a sync: somebody is back soon.
@@ -82,13 +82,15 @@ impl Deadline {
         *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(until);
     }
 
-    /// Waits a moment; `false` when time is up. SQLite's own handler grows to 100 ms, which starves some of many.
-    fn pause(&self) -> bool {
+    /// Waits a moment; `false` when time is up. SQLite's own handler grows to 100 ms, which starves some of many; with
+    /// no growth at all a crowd spends the machine on trying.
+    fn pause(&self, tries: i32) -> bool {
         let until = *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if until.is_none_or(|until| Instant::now() >= until) {
             return false;
         }
-        std::thread::sleep(jittered(Duration::from_millis(1), Duration::from_millis(3)));
+        let slower = 1 + (tries.unsigned_abs() / 4).min(3);
+        std::thread::sleep(jittered(Duration::from_millis(1), Duration::from_millis(3)) * slower);
         true
     }
 }
