@@ -234,7 +234,7 @@ fn nothing_goes_before_the_policy() {
     let over = config.run(&RunArgs { timeout: Some(hours(13)), ..RunArgs::default() }).expect_err("too long");
     assert_eq!(
         over.to_string(),
-        "13h 0m is more than this host allows: 12h 0m (/etc/canhazgpu/config.toml, line 2)"
+        "13h is more than this host allows: 12h (/etc/canhazgpu/config.toml, line 2)"
     );
     let many = GpuArgs { gpus: None, gpu_ids: Some(GpuIds(vec![GpuIndex(0), GpuIndex(1), GpuIndex(2)])) };
     let over = config.reserve(&ReserveArgs { gpus: many, ..ReserveArgs::default() }).expect_err("too many");

@@ -37,7 +37,7 @@ fn a_seat_that_does_not_listen_yet_is_taken_by_somebody() {
     let gpu = gpu("bound");
     let socket = stream(SockFlag::SOCK_CLOEXEC).unwrap();
     bind(socket.as_raw_fd(), &address(&gpu).unwrap()).unwrap();
-    assert_eq!(owner(&gpu), Some(Seat::TakenBySomebody));
+    assert_eq!(taken([&gpu]), BTreeSet::from([gpu.clone()]));
 }
 
 #[test]

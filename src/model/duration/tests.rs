@@ -1,3 +1,5 @@
+//! Spans as people write and read them.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Lists of GPU ids, right and wrong.
+
 use super::*;
 use proptest::prelude::*;
 

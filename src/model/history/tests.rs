@@ -1,3 +1,5 @@
+//! What becomes of a reservation that is over.
+
 use super::*;
 use crate::model::ids::{GpuIndex, LeaseId, Uid};
 use crate::model::reservation::{Author, Ending, UntilExit};

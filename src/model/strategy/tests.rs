@@ -1,3 +1,5 @@
+//! Who is handed out first.
+
 use super::*;
 use crate::model::ids::{LeaseId, Uid};
 

@@ -1,3 +1,5 @@
+//! Real processes that outlive their parent.
+
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 

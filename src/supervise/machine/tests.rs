@@ -1,3 +1,5 @@
+//! The supervisor, event by event.
+
 use super::*;
 
 use Action::{GiveTerminal, KillTree, Renew, SayTimeIsUp, Send, StartTimer, StopSelf, TakeTerminal};

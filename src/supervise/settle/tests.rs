@@ -1,3 +1,5 @@
+//! Which leftovers are ended, waited for or left alone.
+
 use super::super::leftovers::Life;
 use super::*;
 
