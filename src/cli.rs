@@ -23,7 +23,7 @@ pub(crate) use usage::UsageError;
 pub(crate) use values::GpuIds;
 pub(crate) use verbs::{
     AdminArgs, BusyArgs, DoctorArgs, ExtendArgs, GpuArgs, ManArgs, QueueArgs, ReleaseArgs, ReportArgs,
-    ReserveArgs, RunArgs, ShimArgs, ShimInstallArgs, ShimRemoveArgs, ShimVerb, StatusArgs,
+    ReserveArgs, RunArgs, ShimArgs, ShimVerb, StatusArgs,
 };
 
 use crate::model::ids::Megabytes;

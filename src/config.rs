@@ -26,9 +26,8 @@ pub(crate) use options::{
     Colour, ExtendOptions, Form, Nesting, ReleaseOptions, ReportOptions, ReserveForm, ReserveOptions,
     RunOptions, StatusForm, StatusOptions, Talk,
 };
-pub(crate) use resolve::{InForce, Layer, Layers, Origin, Value};
+pub(crate) use resolve::{InForce, Layers, Origin, Value};
 pub(crate) use sources::{HOST_FILE, Sources};
-pub(crate) use store::without_password;
 
 use crate::cli::Globals;
 use crate::model::device::Provider;

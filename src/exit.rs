@@ -8,8 +8,6 @@ pub(crate) const FAILED: u8 = 1;
 pub(crate) const USAGE: u8 = 2;
 /// EX_TEMPFAIL of sysexits.h: the GPUs were not free in time. `--conflict-exit-code` puts another in its place.
 pub(crate) const BUSY: u8 = 75;
-/// The command was ended because its time was up, as timeout(1) has it.
-pub(crate) const TIMED_OUT: u8 = 124;
 /// A run failed on our side, and nothing was run, as env(1), nohup(1) and timeout(1) have it.
 pub(crate) const TROUBLE: u8 = 125;
 /// The command was found but cannot be executed.
@@ -28,12 +26,9 @@ pub(crate) enum Exit {
     Usage,
     /// The GPUs were not free in time; the status asked for, [`BUSY`] unless told otherwise.
     Busy(u8),
-    TimedOut,
     Trouble,
     NotExecutable,
     NotFound,
-    /// As the command ended.
-    Status(u8),
     /// By this signal: the command died of it, or we were asked to stop while in line.
     Signal(i32),
 }
@@ -45,8 +40,7 @@ impl Exit {
             Self::Done => 0,
             Self::Failed => FAILED,
             Self::Usage => USAGE,
-            Self::Busy(status) | Self::Status(status) => status,
-            Self::TimedOut => TIMED_OUT,
+            Self::Busy(status) => status,
             Self::Trouble => TROUBLE,
             Self::NotExecutable => NOT_EXECUTABLE,
             Self::NotFound => NOT_FOUND,
@@ -81,11 +75,9 @@ mod tests {
             (Exit::Usage, 2),
             (Exit::Busy(BUSY), 75),
             (Exit::Busy(9), 9),
-            (Exit::TimedOut, 124),
             (Exit::Trouble, 125),
             (Exit::NotExecutable, 126),
             (Exit::NotFound, 127),
-            (Exit::Status(255), 255),
             (Exit::Signal(libc::SIGTERM), 143),
             (Exit::Signal(64), 192),
         ];

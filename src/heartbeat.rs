@@ -93,8 +93,7 @@ impl Keeper {
     pub(crate) fn wait_until_recorded(&self, patience: Duration) -> Recorded {
         match self.recorded.recv_timeout(patience) {
             Ok(Ok(())) => Recorded::Yes,
-            Ok(Err(error)) => Recorded::No(Some(error)),
-            Err(_) => Recorded::No(None),
+            Ok(Err(_)) | Err(_) => Recorded::No,
         }
     }
 
@@ -141,8 +140,8 @@ impl Drop for Keeper {
 #[derive(Debug)]
 pub(crate) enum Recorded {
     Yes,
-    /// Not within the time given; the store's answer, if it gave one.
-    No(Option<StoreError>),
+    /// Not within the time given; why, the supervisor is told as news.
+    No,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,5 @@
 //! canhazgpu: find free GPUs, reserve them, run a command on them, give them back. This file lists the rooms and
 //! holds `main`: parse, dispatch, exit.
-#![allow(dead_code, unused_imports)]
 
 mod attribution;
 mod bell;

@@ -1,7 +1,7 @@
 //! Who sits on a GPU, by the kernel's word: abstract stream sockets named after UUIDs. A name exists once in a
 //! network namespace and vanishes with its owner, however that dies. Knows nothing of reservations.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
@@ -73,16 +73,6 @@ pub(crate) fn taken<'a>(uuids: impl IntoIterator<Item = &'a GpuUuid>) -> BTreeSe
         // A /proc mounted with subset=pid has no such file.
         Err(_) => asked.filter(|uuid| owner(uuid).is_some()).cloned().collect(),
     }
-}
-
-/// Who sits on each of these GPUs, but for `own`: the seats that the caller has taken itself.
-pub(crate) fn seats<'a>(
-    uuids: impl IntoIterator<Item = &'a GpuUuid>,
-    own: &BTreeSet<GpuUuid>,
-) -> BTreeMap<GpuUuid, Seat> {
-    let others = taken(uuids.into_iter().filter(|uuid| !own.contains(*uuid)));
-    // A seat between its bind and its listen refuses connections and is taken all the same.
-    others.into_iter().map(|uuid| (uuid.clone(), owner(&uuid).unwrap_or(Seat::TakenBySomebody))).collect()
 }
 
 /// Who sits on this GPU; `None` if nobody does. Each call takes a place in the seat's line of 4,096 for good, so ask

@@ -12,9 +12,8 @@ mod stat;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use accounts::{Accounts, Caller, caller};
+pub(crate) use accounts::{Accounts, caller};
 pub(crate) use ancestry::is_own_ancestor;
 pub(crate) use containers::name_containers;
 pub(crate) use identity::{here, identity_of, life, own_identity};
-pub(crate) use model_in_use::{model_of, provider_of};
 pub(crate) use owners::{Detail, owners};

@@ -13,11 +13,6 @@ pub(crate) fn model_of<'a>(commands: impl IntoIterator<Item = &'a [String]>) -> 
     })
 }
 
-/// Who made it: the part before the slash.
-pub(crate) fn provider_of(model: &str) -> Option<&str> {
-    model.split_once('/').map(|(provider, _)| provider).filter(|provider| !provider.is_empty())
-}
-
 fn in_words(words: &[&str]) -> Option<String> {
     let program = |names: &[&str]| position_of(words, names);
     if let Some(at) = program(&["lm_eval", "lm-eval", "lm_eval.__main__"]) {

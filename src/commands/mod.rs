@@ -6,6 +6,7 @@ mod context;
 mod doctor;
 mod environment;
 mod eyes;
+mod founding;
 mod keeping;
 mod launch;
 mod man;
@@ -129,7 +130,12 @@ fn carry_out(verb: &Verb, config: &Config, out: &Out, busy: &mut Exit) -> Result
         Verb::Status(args) => status::status(&mut open_as(None, Needs::OwnRight)?, &config.status(args)),
         Verb::Queue(args) => queue::queue(&mut open_as(None, Needs::OwnRight)?, config.queue(args)),
         Verb::Report(args) => report::report(&mut open_as(None, Needs::OwnRight)?, &config.report(args)),
-        Verb::Admin(args) => admin::admin(&mut open_as(None, Needs::FullRight)?, args, config),
+        Verb::Admin(args) => {
+            if let Some(group) = &args.group {
+                founding::found(config, out, group)?;
+            }
+            admin::admin(&mut open_as(None, Needs::FullRight)?, args, config)
+        }
         Verb::Shim(args) => shim::obey(&args.verb, config, out),
         // Done before the configuration was read, or refused before.
         Verb::Run(_) | Verb::Doctor(_) | Verb::Man(_) | Verb::Completions { .. } | Verb::Web { .. } => {

@@ -30,8 +30,18 @@ pub(crate) fn open<'a>(
     label: Option<String>,
     needs: Needs,
 ) -> Result<Context<'a>, Error> {
+    open_at(config, out, open_store(config)?, label, needs)
+}
+
+/// As [`open`], on a store that is open already.
+pub(super) fn open_at<'a>(
+    config: &Config,
+    out: &'a Out,
+    mut store: Box<dyn Store>,
+    label: Option<String>,
+    needs: Needs,
+) -> Result<Context<'a>, Error> {
     let here = attribution::here().doing("reading /proc/self/ns")?;
-    let mut store = open_store(config)?;
     let actor = actor(config, &mut *store, label, needs)?;
     Ok(Context { out, actor, store, eyes: Eyes::new(optics(config), here) })
 }

@@ -37,11 +37,6 @@ impl Signals {
         }
         None
     }
-
-    /// Gives the signals up to the supervisor; those that wait stay blocked and wait on.
-    pub(crate) fn into_inbox(self) -> Inbox {
-        self.inbox
-    }
 }
 
 impl AsFd for Signals {

@@ -5,7 +5,9 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::resolve::Layer;
 use super::sources::UserFile;
+use super::store::without_password;
 use super::*;
 use crate::cli::{ExtendArgs, GpuArgs, GpuIds, OnLost, Orphans, ReserveArgs, RunArgs, StatusArgs};
 use crate::model::ids::{GpuIndex, Uid};

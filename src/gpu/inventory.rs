@@ -1,7 +1,6 @@
 //! From what each GPU said to one list in the order in which people count. Pure.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +17,6 @@ pub(crate) struct Scan {
     /// GPUs that are there but never said which they are.
     pub(crate) nameless: Vec<Nameless>,
     pub(crate) upkeep: Upkeep,
-    /// When it was begun: no reading is older.
-    pub(crate) taken: Instant,
 }
 
 /// How the driver is kept. Nothing is decided by it.
@@ -69,7 +66,6 @@ pub(super) fn arrange(
     identities: &BTreeMap<Slot, Identity>,
     readings: BTreeMap<Slot, Reading>,
     driver: Option<String>,
-    taken: Instant,
 ) -> Scan {
     let mut named = Vec::new();
     let mut nameless = Vec::new();
@@ -97,7 +93,6 @@ pub(super) fn arrange(
         gpus: gpus.into_iter().map(|(slot, (identity, reading))| seen(slot, identity, reading)).collect(),
         nameless,
         upkeep: Upkeep { driver, persistence },
-        taken,
     }
 }
 

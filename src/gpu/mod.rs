@@ -11,7 +11,7 @@ mod scanner;
 mod wire;
 
 pub(crate) use error::GpuError;
-pub(crate) use inventory::{Nameless, Persistence, Scan, Upkeep};
+pub(crate) use inventory::{Persistence, Upkeep};
 pub(crate) use scanner::{Scanner, Source};
 
 #[cfg(test)]

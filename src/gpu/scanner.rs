@@ -82,16 +82,15 @@ impl Scanner {
     /// # Errors
     /// If no GPU could be asked at all, or none of them is known by name and nothing better is to be had.
     pub(crate) fn scan(&mut self) -> Result<Scan, GpuError> {
-        let taken = Instant::now();
         if let Source::Fake { devices } = &self.source {
             let gpus = devices.iter().map(idle).collect();
-            return Ok(Scan { gpus, nameless: Vec::new(), upkeep: Upkeep::default(), taken });
+            return Ok(Scan { gpus, nameless: Vec::new(), upkeep: Upkeep::default() });
         }
         let readings = match self.attempt()? {
             Attempt::Done(readings) => readings,
             Attempt::Stale => self.once_more()?,
         };
-        let scan = arrange(&self.identities, readings, self.driver.clone(), taken);
+        let scan = arrange(&self.identities, readings, self.driver.clone());
         match (scan.gpus.is_empty(), scan.nameless.first()) {
             (true, Some(first)) => Err(GpuError::from(first.why.clone())),
             (true, None) => Err(GpuError::NoGpus),

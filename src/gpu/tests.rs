@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use fakenvml::Scenario;
 
-use super::{GpuError, Scan, Scanner, Source};
+use super::inventory::Scan;
+use super::{GpuError, Scanner, Source};
 use crate::model::ids::Pid;
 use crate::model::seen::{Measured, Reading, Unknown};
 use crate::sys::process::Pidfd;

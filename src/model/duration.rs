@@ -124,18 +124,24 @@ impl fmt::Display for InFull {
     }
 }
 
-/// A span in its two largest units, for sentences: `12s`, `4m 10s`, `3h 2m`, `2d 5h`.
+/// A span in its two largest units, for sentences: `12s`, `4m 10s`, `3h 2m`, `2h`, `2d 5h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct InShort(pub(crate) Duration);
 
 impl fmt::Display for InShort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs();
-        match seconds {
-            0..60 => write!(f, "{seconds}s"),
-            60..3600 => write!(f, "{}m {}s", seconds / 60, seconds % 60),
-            3600..86_400 => write!(f, "{}h {}m", seconds / 3600, seconds / 60 % 60),
-            _ => write!(f, "{}d {}h", seconds / 86_400, seconds / 3600 % 24),
-        }
+        let units = [
+            (seconds / 86_400, "d"),
+            (seconds / 3600 % 24, "h"),
+            (seconds / 60 % 60, "m"),
+            (seconds % 60, "s"),
+        ];
+        let Some(largest) = units.iter().position(|(count, _)| *count > 0) else {
+            return f.write_str("0s");
+        };
+        let shown = units[largest..].iter().take(2).filter(|(count, _)| *count > 0);
+        let shown: Vec<_> = shown.map(|(count, unit)| format!("{count}{unit}")).collect();
+        f.write_str(&shown.join(" "))
     }
 }

@@ -104,6 +104,7 @@ pub(crate) enum Role {
 
 impl Occupancy {
     /// Whether it may be granted: nobody's, and idle.
+    #[cfg(test)]
     pub(crate) const fn is_available(&self) -> bool {
         matches!((&self.claim, &self.usage), (Claim::Nobody { .. }, Usage::Idle { .. }))
     }

@@ -40,6 +40,7 @@ pub(crate) struct Plan {
 }
 
 /// Plans for everybody in line.
+#[cfg(test)]
 pub(crate) fn plan(pool: &Pool, seen: &Seen<'_>, now: Timestamp) -> Plan {
     let supply = Supply::judged(pool, seen, &occupancies(pool, seen, now));
     plan_ahead(pool.waiters.len(), pool, supply, Some(seen), now)

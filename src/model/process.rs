@@ -5,6 +5,9 @@ use super::ids::{LeaseId, Pid, Timestamp, Uid};
 /// The label that names the reservation of a container.
 pub(crate) const RESERVATION_LABEL: &str = "canhazgpu.reservation";
 
+/// Digits of a container's id, as the engines abbreviate it.
+const SHORT_ID: usize = 12;
+
 /// One process as /proc shows it. What could not be read is `None`, never a guess.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Process {
@@ -55,31 +58,44 @@ impl Process {
         }
     }
 
-    /// The owner as shown: an account, `uid 23001`, `container 1a2b3c…`; `None` where nothing is known.
+    /// Whose it is, as far as that can be told: an account, `uid 23001`, `alice (root)` under sudo, `container
+    /// 1a2b3c4d5e6f` or by its name.
     pub(crate) fn owner(&self) -> Option<String> {
-        let tells = self.uid.filter(|uid| !matches!(*uid, Uid::ROOT | Uid::OVERFLOW));
+        self.owner_as(str::to_owned)
+    }
+
+    /// As [`Self::owner`], with `fit` for the texts of somebody's choosing.
+    pub(crate) fn owner_as(&self, fit: fn(&str) -> String) -> Option<String> {
         match &self.origin {
-            Origin::Container { host_uid: Some(uid), .. } => Some(self.account_of(*uid)),
-            // Root in a container may be anybody; the container at least can be found.
-            Origin::Container { id, name, host_uid: None, .. } if tells.is_none() => {
-                let short = id.get(..12).unwrap_or(id);
-                Some(format!("container {}", name.as_deref().unwrap_or(short)))
+            Origin::Container { host_uid: Some(uid), .. } => Some(self.account_of(*uid, fit)),
+            // Root in a container says nothing about the person; the container at least can be found.
+            Origin::Container { id, name, .. } if self.is_nobody_in_particular() => {
+                let short: String = id.chars().take(SHORT_ID).collect();
+                Some(format!("container {}", fit(name.as_deref().unwrap_or(&short))))
             }
-            // sudo: the login tells who answers for it.
-            _ => match (self.uid?, &self.login) {
-                (Uid::ROOT, Some(login)) if self.login_uid != Some(Uid::ROOT) => {
-                    Some(format!("{login} (root)"))
-                }
-                (uid, _) => Some(self.account_of(uid)),
-            },
+            _ => self.uid.map(|uid| self.with_login(uid, fit)),
         }
     }
 
-    fn account_of(&self, uid: Uid) -> String {
+    fn is_nobody_in_particular(&self) -> bool {
+        self.uid.is_none_or(|uid| uid == Uid::ROOT || uid == Uid::OVERFLOW)
+    }
+
+    /// sudo: the login tells who answers for it.
+    fn with_login(&self, uid: Uid, fit: fn(&str) -> String) -> String {
+        match &self.login {
+            Some(login) if uid == Uid::ROOT && self.login_uid != Some(uid) => {
+                format!("{} ({})", fit(login), self.account_of(uid, fit))
+            }
+            _ => self.account_of(uid, fit),
+        }
+    }
+
+    fn account_of(&self, uid: Uid, fit: fn(&str) -> String) -> String {
         let known = [(self.uid, &self.account), (self.login_uid, &self.login)];
         let name =
-            known.into_iter().find(|(known, _)| *known == Some(uid)).and_then(|(_, name)| name.clone());
-        name.unwrap_or_else(|| format!("uid {uid}"))
+            known.into_iter().find(|(known, _)| *known == Some(uid)).and_then(|(_, name)| name.as_ref());
+        name.map_or_else(|| format!("uid {uid}"), |name| fit(name))
     }
 }
 

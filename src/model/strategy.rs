@@ -34,14 +34,6 @@ impl Strategy {
         }
     }
 
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        match text {
-            "lru" => Some(Self::Lru),
-            "affinity" => Some(Self::Affinity),
-            _ => None,
-        }
-    }
-
     /// Puts the GPUs that `holder` should get first in front.
     pub(crate) fn rank(self, candidates: &mut [Candidate<'_>], holder: &Holder) {
         // None sorts before every moment: never used comes first.

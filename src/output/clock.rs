@@ -2,24 +2,17 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use crate::model::duration::{InFull, InShort};
 use crate::model::ids::Timestamp;
 
 /// The form that scripts parse: `0h 30m 15s`, hours beyond a day included (`47h 59m 53s`).
 pub(crate) fn full(span: Duration) -> String {
-    let seconds = span.as_secs();
-    format!("{}h {}m {}s", seconds / 3600, seconds / 60 % 60, seconds % 60)
+    InFull(span).to_string()
 }
 
 /// The form for reading: the two largest units, `4m 10s`, `3h 2m`, `2d 4h`.
 pub(crate) fn brief(span: Duration) -> String {
-    let seconds = span.as_secs();
-    let units =
-        [(seconds / 86_400, "d"), (seconds / 3600 % 24, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
-    let Some(largest) = units.iter().position(|(count, _)| *count > 0) else {
-        return "0s".to_owned();
-    };
-    let shown = units[largest..].iter().take(2).filter(|(count, _)| *count > 0);
-    shown.map(|(count, unit)| format!("{count}{unit}")).collect::<Vec<_>>().join(" ")
+    InShort(span).to_string()
 }
 
 /// RFC 3339 in UTC with as many decimals as are needed, as Go writes a time in JSON. Moments before 1970 become 1970.

@@ -2,7 +2,6 @@
 //! are those of the screen. Pure.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use unicode_width::UnicodeWidthStr;
 
@@ -22,18 +21,6 @@ pub(crate) fn escape(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(safe)
-}
-
-/// As [`escape`], for bytes that need not be UTF-8: what does not decode appears as `\xff`.
-pub(crate) fn escape_bytes(bytes: &[u8]) -> String {
-    let mut safe = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        safe.push_str(&escape(chunk.valid()));
-        for byte in chunk.invalid() {
-            let _ = write!(safe, "\\x{byte:02x}");
-        }
-    }
-    safe
 }
 
 /// Columns that `text` takes on a terminal.
@@ -104,11 +91,6 @@ mod tests {
         assert_eq!(escape("\u{9b}2J\u{7f}"), "\\u{9b}2J\\u{7f}");
         assert_eq!(escape("ecila\u{202e}x\u{2066}"), "ecila\\u{202e}x\\u{2066}");
         assert_eq!(escape("al\u{200b}ice\u{e0041}"), "al\\u{200b}ice\\u{e0041}");
-    }
-
-    #[test]
-    fn bytes_that_are_no_text_are_shown() {
-        assert_eq!(escape_bytes(b"ok\xff\xfe\x1b\xc3"), "ok\\xff\\xfe\\u{1b}\\xc3");
     }
 
     #[test]

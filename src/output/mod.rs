@@ -20,19 +20,17 @@ mod trace;
 mod wait;
 mod watch;
 
-pub(crate) use answers::{
-    ReservedJson, exports, extended, freed, granted, released, reserved, reserved_json, short,
-};
+pub(crate) use answers::{exports, extended, freed, granted, released, reserved, reserved_json, short};
 pub(crate) use ask::Answer;
 pub(crate) use doctor::{Area, DoctorView, Finding, Level, SettingView, doctor};
-pub(crate) use escape::{clip, escape, escape_bytes, width};
-pub(crate) use line::{Colour, Line, Tone};
-pub(crate) use out::{LogWriter, Out, OutputError, Talk};
+pub(crate) use escape::{clip, escape};
+pub(crate) use line::{Line, Tone};
+pub(crate) use out::{Out, OutputError, Talk};
 pub(crate) use people::holder;
-pub(crate) use queue::{QueueJson, QueueView, queue, queue_json};
+pub(crate) use queue::{QueueView, queue, queue_json};
 pub(crate) use refusal::refusal;
 pub(crate) use report::{ReportUser, ReportView, report};
-pub(crate) use status::{GpuJson, GpuView, StatusView, json as status_json, lines, summary, table};
+pub(crate) use status::{StatusView, json as status_json, lines, summary, table};
 pub(crate) use stream::{Delivery, Wish};
 pub(crate) use trace::trace;
 pub(crate) use wait::WaitDisplay;

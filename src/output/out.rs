@@ -104,12 +104,6 @@ impl Out {
         self.tell(&with_hint(error, hint));
     }
 
-    /// Writes `text` to stderr as it is: what is said of a wrong command line.
-    pub(crate) fn error_text(&self, text: &str) {
-        self.erase_live();
-        let _ = self.stderr.write(text.as_bytes());
-    }
-
     /// A line on stderr that an answer is typed behind.
     pub(super) fn prompt(&self, line: Line) {
         self.erase_live();

@@ -1,6 +1,6 @@
 //! How holders, users, processes and GPUs are called, everywhere the same. Pure.
 
-use crate::model::ids::{GpuIndex, Megabytes, Uid};
+use crate::model::ids::{GpuIndex, Megabytes};
 use crate::model::occupancy::{Judged, Role};
 use crate::model::process::{Origin, Process};
 use crate::model::reservation::Holder;
@@ -41,40 +41,7 @@ fn with_more(name: String, more: &[String]) -> String {
 /// Whose a process is, as far as that can be told: an account, `uid 23001`, `alice (root)` under sudo, `container
 /// 1a2b3c4d5e6f` or by its name.
 pub(crate) fn owner(process: &Process) -> Option<String> {
-    owner_as(process, shown)
-}
-
-fn owner_as(process: &Process, fit: Fit) -> Option<String> {
-    match &process.origin {
-        Origin::Container { host_uid: Some(host), .. } => Some(account_of(process, *host, fit)),
-        // Root in a container says nothing about the person; the container at least can be found.
-        Origin::Container { id, name, .. } if is_nobody_in_particular(process.uid) => {
-            Some(format!("container {}", name.as_ref().map_or_else(|| container_id(id), |name| fit(name))))
-        }
-        _ => process.uid.map(|uid| with_login(process, uid, fit)),
-    }
-}
-
-fn is_nobody_in_particular(uid: Option<Uid>) -> bool {
-    uid.is_none_or(|uid| uid == Uid::ROOT || uid == Uid::OVERFLOW)
-}
-
-fn account_of(process: &Process, uid: Uid, fit: Fit) -> String {
-    match &process.account {
-        Some(account) if process.uid == Some(uid) => fit(account),
-        _ => format!("uid {uid}"),
-    }
-}
-
-/// sudo: the login tells who answers for it.
-fn with_login(process: &Process, uid: Uid, fit: Fit) -> String {
-    let account = account_of(process, uid, fit);
-    match &process.login {
-        Some(login) if uid == Uid::ROOT && process.login_uid != Some(uid) => {
-            format!("{} ({account})", fit(login))
-        }
-        _ => account,
-    }
+    process.owner_as(shown)
 }
 
 /// As the container engines abbreviate.
@@ -105,7 +72,7 @@ pub(crate) fn exact_owners<'a>(processes: impl IntoIterator<Item = &'a Judged>) 
 
 fn owners_as<'a>(processes: impl IntoIterator<Item = &'a Judged>, fit: Fit) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
-    for name in processes.into_iter().filter_map(|judged| owner_as(&judged.process, fit)) {
+    for name in processes.into_iter().filter_map(|judged| judged.process.owner_as(fit)) {
         if !names.contains(&name) {
             names.push(name);
         }

@@ -2,7 +2,7 @@
 //! failure means. Nothing here panics, whatever the other side does.
 
 use std::io::IsTerminal;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 
 use anstream::{AutoStream, ColorChoice};
 use nix::errno::Errno;
@@ -40,7 +40,8 @@ impl Stream {
     }
 
     /// Any other file, without colour.
-    pub(super) fn on(fd: OwnedFd) -> Self {
+    #[cfg(test)]
+    pub(super) fn on(fd: std::os::fd::OwnedFd) -> Self {
         Self { terminal: fd.is_terminal(), colour: Colour::Never, fd: Box::new(fd) }
     }
 

@@ -23,8 +23,8 @@ mod yaml;
 mod tests;
 
 pub(crate) use container::{ContainerCall, Grant};
-pub(crate) use find::{FindError, HOPS, NotReal, find_real, hops, in_path};
-pub(crate) use install::{InstallError, Placed, env_line, install, is_shim, names, remove, usual_dir};
+pub(crate) use find::{FindError, HOPS, find_real, hops, in_path};
+pub(crate) use install::{InstallError, Placed, env_line, install, names, remove, usual_dir};
 
 /// Overrides the judgement: a number of GPUs, 0 for none, or `all`.
 pub(crate) const OVERRIDE: &str = "CANHAZGPU_SHIM_GPUS";

@@ -13,7 +13,6 @@ use super::sqlite::{Access, Missing};
 use super::url::{RedisUrl, Server, StoreUrl};
 use crate::model::ids::GpuIndex;
 use crate::model::pool::Pool;
-use crate::model::reservation::Reservation;
 
 /// The store of a host whose administrator made one.
 pub(crate) const SYSTEM: &str = "/var/lib/canhazgpu";
@@ -100,17 +99,12 @@ fn sqlite(directory: &str) -> StoreUrl {
     StoreUrl::Sqlite(PathBuf::from(directory))
 }
 
-/// Whether the host's store may be made while `fallback` is the pool that its users have had so far.
+/// Whether the host's store may be made while `fallback`, swept, is the pool that its users have had so far.
 ///
 /// # Errors
 /// Somebody holds GPUs there; making another store would give them out a second time.
-pub(crate) fn may_make_system(
-    fallback: Option<&Pool>,
-    is_live: &dyn Fn(&Reservation) -> bool,
-) -> Result<(), Refusal> {
-    let held = fallback.into_iter().flat_map(|pool| pool.reservations.values());
-    let mut gpus: Vec<GpuIndex> =
-        held.filter(|held| is_live(held)).flat_map(|held| held.gpus.clone()).collect();
+pub(crate) fn may_make_system(fallback: &Pool) -> Result<(), Refusal> {
+    let mut gpus: Vec<GpuIndex> = fallback.reservations.values().flat_map(|held| held.gpus.clone()).collect();
     gpus.sort_unstable();
     if gpus.is_empty() { Ok(()) } else { Err(Refusal::FallbackInUse { gpus }) }
 }

@@ -26,13 +26,11 @@ mod transaction;
 mod turn;
 mod url;
 
-pub(crate) use choose::{
-    Chosen, FALLBACK, Facts, GO_REDIS_URL, Host, Refusal, SYSTEM, choose, may_make_system,
-};
+pub(crate) use choose::{FALLBACK, Facts, GO_REDIS_URL, Host, Refusal, SYSTEM, choose, may_make_system};
 pub(crate) use error::StoreError;
 pub(crate) use open::{Options, open};
 pub(crate) use sqlite::{Access, Files, Missing, Rights, files};
-pub(crate) use url::{RedisUrl, Secret, Server, StoreUrl};
+pub(crate) use url::{RedisUrl, Server, StoreUrl};
 
 /// What a transaction asks of its caller while it is under way.
 pub(crate) trait Witness {

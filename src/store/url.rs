@@ -62,6 +62,7 @@ impl StoreUrl {
     }
 
     /// A Redis server on TCP without account, as `--redis-host`, `--redis-port` and `--redis-db` name it.
+    #[cfg(test)]
     pub(crate) fn redis_at(host: &str, port: u16, database: i64) -> Self {
         let server = Server::Tcp { host: host.to_owned(), port };
         Self::Redis(RedisUrl { server, user: None, password: None, database })

@@ -16,7 +16,10 @@ const LAST: libc::c_int = 64;
 macro_rules! known {
     ($($name:ident = $number:ident),* $(,)?) => {
         impl Signal {
-            $(pub(crate) const $name: Self = Self(libc::$number);)*
+            $(
+                #[allow(dead_code, reason = "the table is whole, whichever of them are used")]
+                pub(crate) const $name: Self = Self(libc::$number);
+            )*
 
             /// Its name, where it has one: the real-time signals do not.
             pub(crate) const fn name(self) -> Option<&'static str> {

@@ -100,10 +100,3 @@ fn a_long_name_is_cut_at_characters() {
     let long = format!("vllm serve {}", "ä".repeat(80));
     assert_eq!(found(&long).map(|name| name.chars().count()), Some(50));
 }
-
-#[test]
-fn the_provider_is_before_the_slash() {
-    assert_eq!(provider_of("meta-llama/Llama-3-8B"), Some("meta-llama"));
-    assert_eq!(provider_of("gpt2"), None);
-    assert_eq!(provider_of("/models"), None);
-}

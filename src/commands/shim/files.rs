@@ -1,7 +1,6 @@
 //! `chg shim install`, `remove`, `list`, `env`: shims as files in a directory of PATH.
 
 use std::env;
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf, absolute};
 
 use crate::cli::ShimVerb;

@@ -3,7 +3,8 @@
 use fakenvml::{Code, Kind, Mig, MigInstance, Scenario};
 
 use super::{PATIENT, Sleeper, measured, scan, scanner, unknown};
-use crate::gpu::{Nameless, Persistence, Scan, Scanner, Source};
+use crate::gpu::inventory::{Nameless, Scan};
+use crate::gpu::{Persistence, Scanner, Source};
 use crate::model::device::Device;
 use crate::model::ids::{GpuIndex, GpuUuid, Megabytes, Pid};
 use crate::model::seen::{Context, GpuProcess, Reading, Unknown};

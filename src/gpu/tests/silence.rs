@@ -7,7 +7,8 @@ use fakenvml::{Hang, Scenario};
 use nix::sys::signal::{Signal, kill};
 
 use super::{PATIENT, has_ended, measured, scanner, unknown, wait_until};
-use crate::gpu::{GpuError, Nameless};
+use crate::gpu::GpuError;
+use crate::gpu::inventory::Nameless;
 use crate::model::ids::{GpuIndex, Megabytes, Pid};
 use crate::model::seen::Unknown;
 

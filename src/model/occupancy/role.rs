@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::model::identity::{Identity, Life};
-use crate::model::ids::{LeaseId, Pid, Timestamp, Uid};
+use crate::model::ids::{LeaseId, Pid, Uid};
 use crate::model::process::{Origin, Process};
 use crate::model::reservation::{Holder, Kind, Past, Reservation};
 use crate::model::seen::{Context, Seen};

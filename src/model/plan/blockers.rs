@@ -2,17 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::ids::{GpuIndex, Uid};
+use crate::model::ids::GpuIndex;
 use crate::model::occupancy::{Claim, Occupancy, Role, Usage};
 use crate::model::pool::Pool;
-use crate::model::process::{Origin, Process};
+use crate::model::process::Process;
 use crate::model::seen::{Seat, Seen, Unknown};
 use crate::model::verb::{Blocker, User, Why};
 
 use super::supply::{Ask, Supply, new_number};
-
-/// As many digits of a container's id as its engine prints.
-const CONTAINER_DIGITS: usize = 12;
 
 /// Every GPU that would do for `ask` and cannot be had, with the reason.
 pub(in crate::model) fn blockers(
@@ -74,23 +71,5 @@ fn users(occupancy: &Occupancy) -> Vec<User> {
 }
 
 fn user(process: &Process) -> User {
-    User { name: user_name(process), pid: process.pid, process: process.name.clone() }
-}
-
-/// Who is behind a process, as shown.
-fn user_name(process: &Process) -> Option<String> {
-    let telling = process.uid.filter(|uid| *uid != Uid::OVERFLOW);
-    match &process.origin {
-        // Everybody in a container may be root: the container says more.
-        Origin::Container { id, name, host_uid, .. } if telling.is_none_or(|uid| uid == Uid::ROOT) => {
-            Some(match (host_uid, name) {
-                (Some(uid), _) => format!("uid {uid}"),
-                (None, Some(name)) => format!("container {name}"),
-                (None, None) => {
-                    format!("container {}", id.chars().take(CONTAINER_DIGITS).collect::<String>())
-                }
-            })
-        }
-        _ => telling.map(|uid| process.account.clone().unwrap_or_else(|| format!("uid {uid}"))),
-    }
+    User { name: process.owner(), pid: process.pid, process: process.name.clone() }
 }

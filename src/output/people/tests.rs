@@ -1,7 +1,7 @@
 //! Names.
 
 use super::*;
-use crate::model::ids::Pid;
+use crate::model::ids::{Pid, Uid};
 use crate::output::status::scene::{holder as somebody, process as on_gpu};
 
 #[test]

@@ -16,7 +16,7 @@ mod lines;
 mod summary;
 mod table;
 
-pub(crate) use json::{GpuJson, json};
+pub(crate) use json::json;
 pub(crate) use lines::lines;
 pub(crate) use summary::{summary, totals};
 pub(crate) use table::table;

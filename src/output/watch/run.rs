@@ -9,7 +9,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
-use super::super::line::{Line, Tone};
+use super::super::line::Line;
 use super::super::out::{Out, OutputError, terminal_is_dumb};
 use super::super::status::{StatusView, table};
 use super::super::stream::Delivery;

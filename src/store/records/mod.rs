@@ -17,7 +17,7 @@ mod moment;
 mod tests;
 mod whole;
 
-pub(in crate::store) use changes::{Changes, EndedLines, Write, changes};
+pub(in crate::store) use changes::{Changes, Write, changes};
 pub(in crate::store) use fields::Accounts;
 
 /// The value of one key as it was found.

@@ -5,7 +5,6 @@ use redis::{FromRedisValue, Value};
 use super::commands::BEFORE_GPUS;
 use super::fault::{Fault, answered};
 use crate::model::ids::{GpuIndex, Timestamp};
-use crate::store::StoreError;
 use crate::store::records::{Cell, Head, Queued, Raw, gpu_key};
 use crate::store::session::Session;
 use crate::store::transaction::Commit;

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::model::device::Device;
-use crate::model::identity::{Evidence, Here, Identity, Life};
+use crate::model::identity::{Evidence, Here, Identity};
 use crate::model::ids::{GpuIndex, GpuUuid, LeaseId, Megabytes, Pid, Timestamp, Uid};
 use crate::model::plan;
 use crate::model::pool::Pool;
