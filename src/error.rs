@@ -6,6 +6,7 @@ use crate::exit::Exit;
 use crate::gpu::GpuError;
 use crate::model::verb::Refusal;
 use crate::output::OutputError;
+use crate::shim::{FindError, InstallError};
 use crate::store::StoreError;
 use crate::supervise::SpawnError;
 
@@ -26,6 +27,10 @@ pub(crate) enum Error {
     Spawn(#[from] SpawnError),
     #[error(transparent)]
     Output(#[from] OutputError),
+    #[error(transparent)]
+    ShimmedProgram(#[from] FindError),
+    #[error(transparent)]
+    ShimFile(#[from] InstallError),
     #[error("{message}")]
     Refused { refusal: Box<Refusal>, message: String, hint: Option<String> },
     #[error("{name}: {why}")]
@@ -72,6 +77,8 @@ impl Error {
             Self::Choice(_)
             | Self::Spawn(_)
             | Self::Output(_)
+            | Self::ShimmedProgram(_)
+            | Self::ShimFile(_)
             | Self::NotFound { .. }
             | Self::NotExecutable { .. }
             | Self::System { .. } => None,
@@ -85,7 +92,10 @@ impl Error {
             (Self::Config(error), _) if error.is_usage() => Exit::Usage,
             (Self::Refused { refusal, .. }, _) if is_bad_list(refusal) => Exit::Usage,
             (Self::Refused { refusal, .. }, _) if is_busy(refusal) => busy,
-            (Self::NotFound { .. }, Family::Run) => Exit::NotFound,
+            (Self::ShimFile(InstallError::Unknown { .. }), _) => Exit::Usage,
+            (Self::NotFound { .. } | Self::ShimmedProgram(FindError::NotFound { .. }), Family::Run) => {
+                Exit::NotFound
+            }
             (Self::NotExecutable { .. }, Family::Run) => Exit::NotExecutable,
             (_, Family::Run) => Exit::Trouble,
             (_, Family::Verb) => Exit::Failed,

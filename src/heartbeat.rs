@@ -27,6 +27,8 @@ const FIRST_BEAT_BESIDE_GO: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_millis(200);
 const SLOW_RETRY: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How soon a store that takes no reservation is asked again.
+const REFUSED_RETRY: Duration = Duration::from_secs(5);
 /// How long a release is tried again while the store is away. The dead identity releases it later.
 const RELEASE_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -189,6 +191,11 @@ impl Beats {
         let verb = Verb::Renew(self.keeping.reservation.clone());
         let result = self.keeping.store.apply(&self.keeping.actor, &verb, &mut *self.keeping.witness);
         let wait = match &result {
+            // A store that lost its data and cannot have the pool again from here; somebody may make it.
+            Ok(Applied { outcome: Outcome::Refused(refusal), .. }) => {
+                tracing::debug!(?refusal, "not renewed");
+                REFUSED_RETRY
+            }
             Ok(applied) => {
                 self.back();
                 if let Outcome::Lost { to } = &applied.outcome {

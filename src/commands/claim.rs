@@ -12,7 +12,7 @@ use super::signals::Signals;
 use super::vigil::{self, Cause};
 use crate::bell::Bell;
 use crate::error::{Error, While};
-use crate::model::ids::Timestamp;
+use crate::model::ids::{LeaseId, Timestamp};
 use crate::model::request::{OnBusy, Request};
 use crate::model::reservation::Reservation;
 use crate::model::verb::{Outcome, Standing, Verb};
@@ -63,8 +63,8 @@ pub(crate) fn until_granted(
             Err(error) if line.stood() && may_pass(&error) => {
                 line.tell_once(ctx.out, &error);
                 match listen(&[], bell.as_ref(), signals, Instant::now() + RETRY)? {
-                    Some(signal) => return Ok(Claimed::Interrupted(signal)),
-                    None => continue,
+                    Heard::Stop(signal) => return Ok(Claimed::Interrupted(signal)),
+                    Heard::Something | Heard::Nothing => continue,
                 }
             }
             Err(error) => return Err(error),
@@ -78,13 +78,18 @@ pub(crate) fn until_granted(
             Outcome::Waiting(standing) => standing,
             _ => return Err(ctx.refused(applied)),
         };
-        display.show(standing, applied.now);
-        if let Some(signal) = line.wait(standing, &applied, bell.as_ref(), signals)? {
-            // Where the store is away whoever looks next finds us dead.
-            let _ = ctx.apply(&Verb::Withdraw { id: request.id.clone() });
+        if let Some(signal) = line.wait(standing, &applied, bell.as_ref(), signals, &mut display)? {
+            withdraw(ctx, request.id);
             return Ok(Claimed::Interrupted(signal));
         }
         pool = applied.pool;
+    }
+}
+
+/// Leaves the line. A store that is away finds us dead when it is back; whoever asked us to stop does not wait for it.
+fn withdraw(ctx: &mut Context<'_>, id: LeaseId) {
+    if let Err(error) = ctx.apply(&Verb::Withdraw { id }) {
+        tracing::debug!(%error, "not withdrawn");
     }
 }
 
@@ -100,8 +105,8 @@ struct Line {
     enqueued: Option<Timestamp>,
     in_vain: u32,
     last: Option<Standing>,
-    /// What ended between a look and the wait after it.
-    gone: Vec<Cause>,
+    /// What could not be watched at the last look, because it was over.
+    over: Vec<Cause>,
     /// Whether the user knows that the store or the driver is away.
     away: Away,
 }
@@ -114,7 +119,7 @@ enum Away {
 
 impl Line {
     const fn new() -> Self {
-        Self { enqueued: None, in_vain: 0, last: None, gone: Vec::new(), away: Away::No }
+        Self { enqueued: None, in_vain: 0, last: None, over: Vec::new(), away: Away::No }
     }
 
     const fn stood(&self) -> bool {
@@ -125,45 +130,37 @@ impl Line {
         self.enqueued.map(|since| now.since(since))
     }
 
-    /// Waits until another look may help. A signal that asks us to stop is handed back.
+    /// Waits until another look may help, and shows how it stands. A signal that asks us to stop is handed back.
     fn wait(
         &mut self,
         standing: &Standing,
         applied: &Applied,
         bell: Option<&Bell>,
         signals: &Signals,
+        display: &mut WaitDisplay<'_>,
     ) -> Result<Option<i32>, Error> {
         let unchanged = self.last.as_ref().is_some_and(|last| vigil::is_like(last, standing));
         self.in_vain = if unchanged { self.in_vain.saturating_add(1) } else { 0 };
         self.enqueued = Some(standing.enqueued);
         self.away = Away::No;
         self.last = Some(standing.clone());
-        let deadline = Instant::now() + vigil::next_look(standing, applied.now, self.in_vain, jitter());
-        match self.watch_all(vigil::causes(standing, &applied.pool)) {
-            Watched::All(watched) => listen(&watched, bell, signals, deadline),
-            // What was still there at the look has ended since: nothing would announce it any more.
-            Watched::News => Ok(signals.asked_to_stop()),
+        let looked = Instant::now();
+        let mut deadline = looked + vigil::next_look(standing, applied.now, self.in_vain, jitter());
+        let (watched, over) = watch_all(vigil::causes(standing, &applied.pool));
+        // What ended since the look would not wake us. Once is enough: a launcher may be over long before its command.
+        if over.iter().any(|cause| !self.over.contains(cause)) {
+            deadline = looked;
         }
-    }
-
-    /// Watches what stands in the way. Each end is news once: a launcher that was killed keeps standing in a record
-    /// for as long as its command lives.
-    fn watch_all(&mut self, causes: Vec<Cause>) -> Watched {
-        let (mut watched, mut news) = (Vec::new(), false);
-        for cause in causes {
-            match watch(&cause) {
-                Some(fd) => {
-                    self.gone.retain(|gone| *gone != cause);
-                    watched.push(fd);
-                }
-                None if self.gone.contains(&cause) => {}
-                None => {
-                    self.gone.push(cause);
-                    news = true;
-                }
+        self.over = over;
+        loop {
+            display.show(standing, applied.now.after(looked.elapsed()));
+            let next = display.tick().map_or(deadline, |tick| deadline.min(Instant::now() + tick));
+            match listen(&watched, bell, signals, next)? {
+                Heard::Stop(signal) => return Ok(Some(signal)),
+                Heard::Nothing if Instant::now() < deadline => {}
+                Heard::Something | Heard::Nothing => return Ok(None),
             }
         }
-        if news { Watched::News } else { Watched::All(watched) }
     }
 
     fn tell_once(&mut self, out: &Out, error: &Error) {
@@ -177,12 +174,16 @@ impl Line {
 /// How soon a store or a driver that went away is asked again.
 const RETRY: Duration = Duration::from_millis(200);
 
-/// Whether everything in the way can be waited for.
-#[derive(Debug)]
-enum Watched {
-    All(Vec<OwnedFd>),
-    /// Something ended between the look and now.
-    News,
+/// Descriptors of the causes that can be watched, and the causes that cannot: they are over.
+fn watch_all(causes: Vec<Cause>) -> (Vec<OwnedFd>, Vec<Cause>) {
+    let (mut watched, mut over) = (Vec::new(), Vec::new());
+    for cause in causes {
+        match watch(&cause) {
+            Some(fd) => watched.push(fd),
+            None => over.push(cause),
+        }
+    }
+    (watched, over)
 }
 
 /// A descriptor that becomes readable when the cause is gone; none if it is gone already or cannot be watched.
@@ -196,27 +197,39 @@ fn watch(cause: &Cause) -> Option<OwnedFd> {
     .filter(|fd| !pidfd::has_ended(fd))
 }
 
+/// What a sleep was ended by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    /// A signal that asks us to stop.
+    Stop(i32),
+    /// The bell, the end of something watched, or a signal that means looking again.
+    Something,
+    /// The time is up.
+    Nothing,
+}
+
 /// Sleeps until the bell rings, a watched process ends, a signal comes, or the time is up.
 fn listen(
     watched: &[OwnedFd],
     bell: Option<&Bell>,
     signals: &Signals,
     deadline: Instant,
-) -> Result<Option<i32>, Error> {
+) -> Result<Heard, Error> {
     let left = deadline.saturating_duration_since(Instant::now());
     let timeout = PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX);
     let mut fds: Vec<PollFd<'_>> = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
     fds.extend(bell.map(|bell| PollFd::new(bell.as_fd(), PollFlags::POLLIN)));
     fds.extend(watched.iter().map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
-    match poll(&mut fds, timeout) {
-        Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+    let heard = match poll(&mut fds, timeout) {
+        Ok(0) => Heard::Nothing,
+        Ok(_) | Err(nix::errno::Errno::EINTR) => Heard::Something,
         Err(errno) => return Err(io::Error::from(errno)).doing("waiting in line"),
-    }
+    };
     drop(fds);
     if let Some(bell) = bell {
         bell.drain();
     }
-    Ok(signals.asked_to_stop())
+    Ok(signals.asked_to_stop().map_or(heard, Heard::Stop))
 }
 
 /// From 0 to 1, to keep clients that were woken together from looking together.
@@ -225,25 +238,4 @@ fn jitter() -> f64 {
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |since| since.subsec_nanos());
     f64::from(nanos % 1_000_003) / 1_000_003.0
-}
-
-#[cfg(test)]
-mod tests {
-    use std::process::Command;
-
-    use super::*;
-    use crate::model::ids::Pid;
-
-    /// A death between the look and the wait was waited for until the next look of itself, seconds later.
-    #[test]
-    fn what_ends_before_it_can_be_watched_is_news_once() {
-        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
-        let cause = Cause::Pid(Pid(child.id().cast_signed()));
-        let mut line = Line::new();
-        assert!(matches!(line.watch_all(vec![cause.clone()]), Watched::All(fds) if fds.len() == 1));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        assert!(matches!(line.watch_all(vec![cause.clone()]), Watched::News));
-        assert!(matches!(line.watch_all(vec![cause]), Watched::All(fds) if fds.is_empty()));
-    }
 }

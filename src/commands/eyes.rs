@@ -12,7 +12,7 @@ use crate::model::identity::{Here, Identity, Life};
 use crate::model::ids::{GpuIndex, GpuUuid, Megabytes, Pid};
 use crate::model::pool::{Pool, Slot};
 use crate::model::process::Process;
-use crate::model::seen::{GpuSeen, Measured, Reading, Seat, Seen};
+use crate::model::seen::{GpuSeen, Measured, Reading, Seat, Seen, Unknown};
 use crate::seat;
 
 /// How long a container engine may take to tell names.
@@ -57,6 +57,14 @@ impl Eyes {
     /// The same eyes, with nothing looked at yet: for another thread, or for later.
     pub(crate) fn closed(&self) -> Self {
         Self::new(self.optics.clone(), self.here.clone())
+    }
+
+    /// As [`Self::closed`], for whoever leaves the driver in peace: it is known which GPUs there were at the last scan,
+    /// so that a pool can be made of them, and nothing of their use.
+    pub(crate) fn remembering(&self) -> Self {
+        let unasked = || Reading::Unknown(Unknown::Error { message: "not asked".to_owned() });
+        let gpus = self.gpus.iter().map(|gpu| GpuSeen { device: gpu.device.clone(), reading: unasked() });
+        Self { gpus: gpus.collect(), ..self.closed() }
     }
 
     pub(crate) const fn here(&self) -> &Here {

@@ -14,7 +14,7 @@ use crate::model::verb::Outcome;
 use crate::output::{self, Out};
 use crate::store::{Applied, Confirmation, Witness};
 use crate::supervise::news::News;
-use crate::supervise::{self, Leftover, Notice, OnLost, Surroundings};
+use crate::supervise::{self, GpuUse, Leftover, Notice, OnLost, Surroundings};
 
 /// What a renewal sees: life and seats. The driver is left in peace while a command runs.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ impl<'a> Around<'a, '_> {
 }
 
 impl Surroundings for Around<'_, '_> {
-    fn uses_reserved_gpu(&mut self, pids: &[Pid]) -> BTreeSet<Pid> {
+    fn uses_reserved_gpu(&mut self, pids: &[Pid]) -> GpuUse {
         // A driver that does not answer proves nothing; its GPU is granted to nobody until it does.
         if let Err(error) = self.eyes.scan(&self.pool) {
             self.out.warn(&format!("cannot see who is left on the GPUs: {error}"), None);
@@ -91,8 +91,9 @@ impl Surroundings for Around<'_, '_> {
             .filter(|gpu| self.is_ours(gpu))
             .flat_map(pids_on)
             .collect::<BTreeSet<_>>();
+        let helper = self.eyes.helper();
         self.eyes.close();
-        pids.iter().copied().filter(|pid| on_gpu.contains(pid)).collect()
+        GpuUse { pids: pids.iter().copied().filter(|pid| on_gpu.contains(pid)).collect(), helper }
     }
 
     fn say(&mut self, notice: Notice) {

@@ -3,9 +3,12 @@
 mod admin;
 mod claim;
 mod context;
+mod doctor;
 mod environment;
 mod eyes;
 mod keeping;
+mod launch;
+mod man;
 mod nested;
 mod nesting;
 mod open;
@@ -15,6 +18,7 @@ mod release;
 mod report;
 mod reserve;
 mod run;
+mod shim;
 mod signals;
 mod status;
 mod survivors;
@@ -23,16 +27,14 @@ mod witness;
 
 use std::process::ExitCode;
 
-use crate::cli::{self, Cli, Parsed, RunArgs, Verb};
-use crate::config::{self, Colour, Config, Sources};
+use crate::cli::{self, Cli, DoctorArgs, Parsed, ShimArgs, ShimVerb, Verb};
+use crate::config::{Colour, Config, Sources};
 use crate::error::{Error, Family};
 use crate::exit::{BUSY, Exit};
 use crate::output::{Out, Talk, Wish};
 use crate::sys::process::die_of_signal;
 use crate::sys::signal::Signal;
-use nesting::Count;
 use open::{Needs, open};
-use run::{Ran, Run};
 
 /// Does what the command line says. Does not return where the end is by a signal.
 pub(crate) fn main() -> ExitCode {
@@ -65,13 +67,20 @@ fn show(text: &str) -> Exit {
 fn obey(cli: &Cli) -> ExitCode {
     crate::output::trace(cli.globals.verbose);
     let family = family(&cli.verb);
+    if let Verb::Shim(ShimArgs { verb: ShimVerb::Call(words) }) = &cli.verb {
+        return shim::call(&cli.globals, words);
+    }
     let sources = Sources::of_process(cli.globals.config.as_deref());
+    let out = plain_out();
+    if let Some(result) = regardless(cli, &sources, &out) {
+        return end(result.unwrap_or_else(|error| failed(&out, &error, family, Exit::Busy(BUSY))));
+    }
     let config = match Config::load(&sources, &cli.globals) {
         Ok(config) => config,
-        Err(error) => return end(failed(&plain_out(), &error.into(), family, Exit::Busy(BUSY))),
+        Err(error) => return end(failed(&out, &error.into(), family, Exit::Busy(BUSY))),
     };
     match &cli.verb {
-        Verb::Run(args) => run(&config, args),
+        Verb::Run(args) => launch::run(&config, args),
         verb => {
             let (out, mut busy) = (Out::new(wish(verb, &config), Talk::Normal), Exit::Busy(BUSY));
             let result = carry_out(verb, &config, &out, &mut busy);
@@ -80,24 +89,23 @@ fn obey(cli: &Cli) -> ExitCode {
     }
 }
 
-fn run(config: &Config, args: &RunArgs) -> ExitCode {
-    let options = match config.run(args) {
-        Ok(options) => options,
-        Err(error) => return end(failed(&plain_out(), &error.into(), Family::Run, Exit::Busy(BUSY))),
-    };
-    let talk = match options.talk {
-        config::Talk::Usual => Talk::Normal,
-        config::Talk::ErrorsOnly => Talk::Quiet,
-    };
-    let out = Out::new(Wish::Auto, talk);
-    let count = if args.gpus.gpus.is_some() { Count::Typed } else { Count::Default };
-    let what = Run { command: &args.command, options: &options, count, cuda_ids: config.cuda_ids() };
-    let ran = open(config, &out, options.label.clone(), Needs::OwnRight).and_then(|ctx| run::run(ctx, &what));
-    match ran {
-        Ok(Ran::Like(settled)) => settled.exit(),
-        Ok(Ran::Early(exit)) => end(exit),
-        Err(error) => end(failed(&out, &error, Family::Run, Exit::Busy(options.busy_status))),
-    }
+/// Verbs that do their work whatever the configuration says.
+fn regardless(cli: &Cli, sources: &Sources, out: &Out) -> Option<Result<Exit, Error>> {
+    Some(match &cli.verb {
+        Verb::Doctor(args) => examine(sources, cli, args, out),
+        Verb::Man(args) => man::man(args, out),
+        Verb::Completions { shell } => {
+            let script = cli::completions(*shell);
+            out.print_text(&String::from_utf8_lossy(&script)).map(|_| Exit::Done).map_err(Error::from)
+        }
+        _ => return None,
+    })
+}
+
+/// `chg doctor` goes on where every other verb gives up: with mistakes in the configuration.
+fn examine(sources: &Sources, cli: &Cli, args: &DoctorArgs, out: &Out) -> Result<Exit, Error> {
+    let (config, mistakes) = Config::load_what_is_good(sources, &cli.globals)?;
+    doctor::doctor(&config, &mistakes, sources, config.doctor(args), out)
 }
 
 /// Every verb but `run`. `busy` is set to what the caller wants to see when GPUs are not free in time.
@@ -122,12 +130,11 @@ fn carry_out(verb: &Verb, config: &Config, out: &Out, busy: &mut Exit) -> Result
         Verb::Queue(args) => queue::queue(&mut open_as(None, Needs::OwnRight)?, config.queue(args)),
         Verb::Report(args) => report::report(&mut open_as(None, Needs::OwnRight)?, &config.report(args)),
         Verb::Admin(args) => admin::admin(&mut open_as(None, Needs::FullRight)?, args, config),
-        Verb::Completions { shell } => {
-            let script = cli::completions(*shell);
-            out.print_text(&String::from_utf8_lossy(&script))?;
-            Ok(Exit::Done)
+        Verb::Shim(args) => shim::obey(&args.verb, config, out),
+        // Done before the configuration was read, or refused before.
+        Verb::Run(_) | Verb::Doctor(_) | Verb::Man(_) | Verb::Completions { .. } | Verb::Web { .. } => {
+            Ok(Exit::Failed)
         }
-        Verb::Run(_) | Verb::Shim(_) | Verb::Doctor(_) | Verb::Man(_) | Verb::Web { .. } => Ok(Exit::Failed),
     }
 }
 

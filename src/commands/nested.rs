@@ -2,7 +2,8 @@
 //! reservation of the caller's.
 
 use std::env;
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::OsString;
+use std::path::Path;
 
 use super::context::Context;
 use super::environment;
@@ -44,16 +45,17 @@ pub(super) fn inside(
     gpus: &[GpuIndex],
 ) -> Result<Settled, Error> {
     let pool = ctx.snapshot()?.pool;
-    let variables = environment::variables(&pool, &reservation.id, gpus, run.cuda_ids);
+    let mut variables = environment::variables(&pool, &reservation.id, gpus, run.cuda_ids);
+    variables.extend_from_slice(&program.variables);
+    let argv = program.argv(&reservation.id, gpus);
     let env = environment::within(env::vars_os(), &variables);
     let options = supervision(run.options);
     if options == Options::default() {
-        let image = Image::new(&program.path, &program.argv, &env).doing("preparing the command")?;
-        return Err(not_executed(&program, exec::become_image(&image)));
+        return Err(become_program(&program.path, &argv, &env));
     }
     let plan = Plan {
         program: program.path,
-        argv: program.argv,
+        argv,
         env,
         options,
         foreign_children: Vec::new(),
@@ -76,8 +78,13 @@ pub(super) fn beyond(reservation: &Reservation) -> Error {
     }
 }
 
-fn not_executed(program: &Program, errno: nix::errno::Errno) -> Error {
-    let name = program.path.display().to_string();
+/// Returns only if it cannot, with the reason.
+pub(super) fn become_program(path: &Path, argv: &[OsString], env: &[(OsString, OsString)]) -> Error {
+    let errno = match Image::new(path, argv, env).doing("preparing the command") {
+        Ok(image) => exec::become_image(&image),
+        Err(error) => return error,
+    };
+    let name = path.display().to_string();
     match errno {
         nix::errno::Errno::ENOENT => Error::NotFound { name, why: "its interpreter is not there" },
         other => Error::NotExecutable { name, why: other.desc().to_owned() },

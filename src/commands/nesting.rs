@@ -20,14 +20,18 @@ pub(crate) struct Surroundings {
 #[derive(Debug, Clone)]
 pub(crate) struct Asked<'a> {
     pub(crate) demand: &'a Demand,
-    /// Whether the number was typed, or is the default of one.
+    /// Where the number comes from.
     pub(crate) count: Count,
 }
 
+/// Where the number of GPUs that a run asks for comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Count {
     Typed,
+    /// Nobody asked for it: the default of one, or what a command line lets us guess.
     Default,
+    /// The command's own options said it, and were taken out: it is to see as many as it asked for, and no more.
+    TakenOver,
 }
 
 /// Where a run takes place.
@@ -58,7 +62,7 @@ pub(crate) fn place(
         let gpus = lease.gpus.clone();
         let reservation = Box::new(lease.clone());
         return if fits(asked, &gpus) {
-            Place::Inside { reservation, gpus }
+            Place::Inside { reservation, gpus: share(asked, gpus) }
         } else {
             Place::Beyond { reservation }
         };
@@ -69,7 +73,9 @@ pub(crate) fn place(
         _ => return Place::Outside,
     };
     match manual_over(pool, uid, named) {
-        Some(lease) => Place::Inside { reservation: Box::new(lease.clone()), gpus: named.clone() },
+        Some(lease) => {
+            Place::Inside { reservation: Box::new(lease.clone()), gpus: share(asked, named.clone()) }
+        }
         None => Place::Outside,
     }
 }
@@ -87,10 +93,21 @@ fn own_lease<'a>(
 fn fits(asked: &Asked<'_>, gpus: &[GpuIndex]) -> bool {
     match (asked.demand, asked.count) {
         (Demand::Exactly(ids), _) => ids.iter().all(|id| gpus.contains(id)),
-        (Demand::Count(count), Count::Typed) => {
+        (Demand::Count(count), Count::Typed | Count::TakenOver) => {
             usize::try_from(count.get()).is_ok_and(|count| count <= gpus.len())
         }
         (Demand::Count(_), Count::Default) | (Demand::AllFree, _) => true,
+    }
+}
+
+/// What of the whole the run sees.
+fn share(asked: &Asked<'_>, whole: Vec<GpuIndex>) -> Vec<GpuIndex> {
+    match (asked.demand, asked.count) {
+        (Demand::Exactly(ids), Count::TakenOver) => ids.clone(),
+        (Demand::Count(count), Count::TakenOver) => {
+            whole.into_iter().take(usize::try_from(count.get()).unwrap_or(usize::MAX)).collect()
+        }
+        _ => whole,
     }
 }
 

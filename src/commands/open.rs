@@ -68,7 +68,8 @@ pub(super) fn optics(config: &Config) -> Optics {
     }
 }
 
-fn actor(
+/// Who is calling.
+pub(super) fn actor(
     config: &Config,
     store: &mut dyn Store,
     label: Option<String>,

@@ -6,13 +6,18 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
+use crate::model::ids::{GpuIndex, LeaseId};
+use crate::shim::{Arguments, Grant, HOPS};
 
 /// A command whose program was found.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
     pub(crate) path: PathBuf,
-    /// The whole command line, the program's name as it was typed.
-    pub(crate) argv: Vec<OsString>,
+    /// As it was typed.
+    name: OsString,
+    arguments: Arguments,
+    /// What it gets besides the variables that name its GPUs.
+    pub(crate) variables: Vec<(String, String)>,
 }
 
 impl Program {
@@ -23,7 +28,28 @@ impl Program {
     pub(crate) fn find(command: &[OsString]) -> Result<Self, Error> {
         let name = command.first().map_or_else(|| OsStr::new(""), OsString::as_os_str);
         let path = locate(name, env::var_os("PATH").as_deref())?;
-        Ok(Self { path, argv: command.to_vec() })
+        let arguments = command.get(1..).unwrap_or_default().to_vec();
+        Ok(Self {
+            path,
+            name: name.to_owned(),
+            arguments: Arguments::Known(arguments),
+            variables: Vec::new(),
+        })
+    }
+
+    /// What a shim found. `hops` tells the next one how often they have called one another.
+    pub(crate) fn behind_shim(name: &str, path: PathBuf, arguments: Arguments, hops: u32) -> Self {
+        let variables = vec![(HOPS.to_owned(), hops.to_string())];
+        Self { path, name: name.into(), arguments, variables }
+    }
+
+    /// The whole command line, for what was granted.
+    pub(crate) fn argv(&self, reservation: &LeaseId, gpus: &[GpuIndex]) -> Vec<OsString> {
+        let arguments = match &self.arguments {
+            Arguments::Known(arguments) => arguments.clone(),
+            Arguments::Container(call) => call.with(Grant { reservation, gpus }),
+        };
+        std::iter::once(self.name.clone()).chain(arguments).collect()
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::claim::{self, Claimed, Grant};
 use super::context::Context;
 use super::environment;
+use super::eyes::Eyes;
 use super::keeping::{self, Around, Vitals};
 use super::nested;
 use super::nesting::{Count, Place};
@@ -18,6 +19,8 @@ use crate::config::{CudaIds, RunOptions};
 use crate::error::{Error, While};
 use crate::exit::Exit;
 use crate::heartbeat::{self, Keeper, Keeping};
+use crate::model::device::Provider;
+use crate::model::pool::Pool;
 use crate::model::request::Request;
 use crate::model::reservation::{Ending, Kind, Reservation};
 use crate::model::verb::Verb;
@@ -32,9 +35,9 @@ const RECORDING: Duration = Duration::from_secs(1);
 /// What is to be run, and how.
 #[derive(Debug)]
 pub(crate) struct Run<'a> {
+    /// As it was typed, for others to see.
     pub(crate) command: &'a [OsString],
     pub(crate) options: &'a RunOptions,
-    /// Whether the number of GPUs was asked for.
     pub(crate) count: Count,
     pub(crate) cuda_ids: CudaIds,
 }
@@ -49,8 +52,7 @@ pub(crate) enum Ran {
 }
 
 /// Runs the command on GPUs of its own, or inside the reservation that it was started in.
-pub(crate) fn run(mut ctx: Context<'_>, run: &Run<'_>) -> Result<Ran, Error> {
-    let program = Program::find(run.command)?;
+pub(crate) fn run(mut ctx: Context<'_>, run: &Run<'_>, program: Program) -> Result<Ran, Error> {
     match nested::place(&mut ctx, run)? {
         Place::Outside => {}
         Place::Inside { reservation, gpus } => {
@@ -79,10 +81,12 @@ fn request(ctx: &Context<'_>, run: &Run<'_>) -> Result<Request, Error> {
 fn hold(mut ctx: Context<'_>, run: &Run<'_>, program: Program, grant: Grant) -> Result<Settled, Error> {
     let Grant { reservation, seats, applied, waited } = grant;
     ctx.out.say(output::granted(&reservation, waited.unwrap_or_default()));
-    let variables = environment::variables(&applied.pool, &reservation.id, &reservation.gpus, run.cuda_ids);
+    let mut variables =
+        environment::variables(&applied.pool, &reservation.id, &reservation.gpus, run.cuda_ids);
+    variables.extend_from_slice(&program.variables);
     let plan = Plan {
+        argv: program.argv(&reservation.id, &reservation.gpus),
         program: program.path,
-        argv: program.argv,
         env: environment::within(env::vars_os(), &variables),
         options: supervision(run.options),
         foreign_children: ctx.eyes.helper().into_iter().collect(),
@@ -98,8 +102,9 @@ fn hold(mut ctx: Context<'_>, run: &Run<'_>, program: Program, grant: Grant) -> 
             return Err(error.into());
         }
     };
+    let vitals = vitals(&ctx.eyes, &applied.pool);
     let mut around = Around::new(ctx.out, ctx.eyes.closed(), applied.pool, reservation.gpus.clone());
-    let (keeper, news) = keep(ctx, reservation, &child)?;
+    let (keeper, news) = keep(ctx, reservation, vitals, &child)?;
     keeper.wait_until_recorded(RECORDING);
     around.keeper = Some(&keeper);
     let settled = child.go().until_settled(&news, &mut around);
@@ -115,13 +120,27 @@ fn hold(mut ctx: Context<'_>, run: &Run<'_>, program: Program, grant: Grant) -> 
     Ok(settled)
 }
 
+/// What renewals see. A store that loses its data gets the pool back together with the reservation; simulated GPUs are
+/// made by hand.
+fn vitals(eyes: &Eyes, pool: &Pool) -> Vitals {
+    match pool.provider {
+        Some(Provider::Fake) => Vitals(eyes.closed()),
+        Some(Provider::Nvidia) | None => Vitals(eyes.remembering()),
+    }
+}
+
 /// Starts the heartbeat; its first beat tells the store who the command is.
-fn keep(ctx: Context<'_>, mut reservation: Reservation, child: &AtGate) -> Result<(Keeper, Receiver), Error> {
+fn keep(
+    ctx: Context<'_>,
+    mut reservation: Reservation,
+    vitals: Vitals,
+    child: &AtGate,
+) -> Result<(Keeper, Receiver), Error> {
     let (told, news) = news::channel().doing("making a channel")?;
     reservation.child = attribution::identity_of(ctx.eyes.here(), child.pid());
     let keeper = heartbeat::keep(Keeping {
         reservation,
-        witness: Box::new(Vitals(ctx.eyes.closed())),
+        witness: Box::new(vitals),
         store: ctx.store,
         actor: ctx.actor,
         committed: Box::new(keeping::ring),

@@ -30,7 +30,8 @@ pub(super) type Orphaned = BTreeMap<GpuIndex, Survivors>;
 
 /// The caller's own survivors on these GPUs.
 pub(super) fn on(ctx: &mut Context<'_>, gpus: &[GpuIndex]) -> Result<Orphaned, Error> {
-    let snapshot = ctx.snapshot()?;
+    // Swept: only what is over makes an orphan of a worker outside of the run's tree.
+    let snapshot = ctx.swept_snapshot()?;
     let pool = &snapshot.pool;
     // Without an answer from the driver the command itself can still be found.
     let _ = ctx.eyes.scan(pool);

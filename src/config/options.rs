@@ -139,8 +139,16 @@ impl Config {
     /// # Errors
     /// More than the host allows.
     pub(crate) fn run(&self, args: &RunArgs) -> Result<RunOptions, ConfigError> {
+        self.run_on(self.demand("run", &args.gpus)?, args)
+    }
+
+    /// As [`Self::run`], on GPUs that neither the command line nor the configuration chose.
+    ///
+    /// # Errors
+    /// More than the host allows.
+    pub(crate) fn run_on(&self, demand: Demand, args: &RunArgs) -> Result<RunOptions, ConfigError> {
         Ok(RunOptions {
-            demand: self.demand("run", &args.gpus)?,
+            demand: self.within_share(demand)?,
             on_busy: self.on_busy("run", &args.busy),
             busy_status: self.busy_status("run", &args.busy),
             timeout: self.timeout(args.timeout)?,
@@ -158,7 +166,7 @@ impl Config {
     /// More than the host allows.
     pub(crate) fn reserve(&self, args: &ReserveArgs) -> Result<ReserveOptions, ConfigError> {
         Ok(ReserveOptions {
-            demand: self.demand("reserve", &args.gpus)?,
+            demand: self.within_share(self.demand("reserve", &args.gpus)?)?,
             on_busy: self.on_busy("reserve", &args.busy),
             busy_status: self.busy_status("reserve", &args.busy),
             lasts: self.lasts(args.duration)?,
@@ -239,7 +247,7 @@ impl Config {
             (_, Some(number)) => Demand::Count(number),
             (_, None) => Demand::Count(NonZeroU32::MIN),
         };
-        self.within_share(args.demand()?.unwrap_or_else(configured))
+        Ok(args.demand()?.unwrap_or_else(configured))
     }
 
     fn on_busy(&self, verb: &str, args: &BusyArgs) -> OnBusy {
@@ -291,7 +299,9 @@ impl Config {
         }
     }
 
-    fn within_share(&self, demand: Demand) -> Result<Demand, ConfigError> {
+    /// # Errors
+    /// More GPUs than the host allows one account.
+    pub(crate) fn within_share(&self, demand: Demand) -> Result<Demand, ConfigError> {
         let asked = match &demand {
             Demand::Count(count) => count.get(),
             Demand::Exactly(ids) => u32::try_from(ids.len()).unwrap_or(u32::MAX),

@@ -38,6 +38,12 @@ impl Sources {
         Self { host: PathBuf::from(HOST_FILE), user, environment }
     }
 
+    /// The files that are there, the host's first.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let user = self.user.as_ref().map(|(UserFile::Usual(path) | UserFile::Named(path))| path);
+        [Some(&self.host), user].into_iter().flatten().filter(|path| path.exists()).cloned().collect()
+    }
+
     pub(super) fn host_layer(&self) -> Result<Option<Layer>, ConfigError> {
         read_if_there(&self.host)
     }

@@ -38,6 +38,20 @@ pub(crate) struct Finding {
     pub(crate) mend: Option<String>,
 }
 
+impl Finding {
+    pub(crate) fn ok(area: Area, message: impl Into<String>) -> Self {
+        Self { area, level: Level::Ok, message: message.into(), mend: None }
+    }
+
+    pub(crate) fn warning(area: Area, message: impl Into<String>, mend: impl Into<String>) -> Self {
+        Self { area, level: Level::Warning, message: message.into(), mend: Some(mend.into()) }
+    }
+
+    pub(crate) fn problem(area: Area, message: impl Into<String>, mend: Option<String>) -> Self {
+        Self { area, level: Level::Problem, message: message.into(), mend }
+    }
+}
+
 /// A value in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct SettingView {

@@ -136,6 +136,11 @@ impl Out {
         }
     }
 
+    /// Whether a person reads stdout on a terminal.
+    pub(crate) const fn stdout_is_terminal(&self) -> bool {
+        self.stdout.terminal
+    }
+
     pub(crate) const fn talk(&self) -> Talk {
         self.talk
     }

@@ -1,5 +1,7 @@
 //! Tells somebody in line how it stands: one live line on a terminal, elsewhere one line per change.
 
+use std::time::Duration;
+
 use crate::model::ids::Timestamp;
 use crate::model::verb::Standing;
 
@@ -20,6 +22,11 @@ pub(crate) struct WaitDisplay<'a> {
 impl<'a> WaitDisplay<'a> {
     pub(crate) const fn new(out: &'a Out) -> Self {
         Self { out, told: None }
+    }
+
+    /// How often the time in the live line moves on; `None` where only changes are told.
+    pub(crate) fn tick(&self) -> Option<Duration> {
+        (self.out.talk() == Talk::Normal && self.out.stderr_is_live()).then_some(Duration::from_secs(1))
     }
 
     /// Shows `standing` as it is `now`; to be called whenever either may have changed, once a second say.

@@ -3,14 +3,11 @@
 
 use std::ffi::OsString;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
 
 use super::{Arguments, Judgement, Needs, Verdict, World, whole};
 use crate::model::gpu_list;
 use crate::model::ids::{GpuIndex, LeaseId};
-
-/// The label that tells whose container it is.
-pub(super) const LABEL: &str = "canhazgpu.reservation";
+use crate::model::process::RESERVATION_LABEL;
 
 /// Whose command line it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +27,6 @@ pub(crate) struct ContainerCall {
     gpus_at: (usize, usize),
     /// What `--gpus` said besides which GPUs: capabilities, driver, options.
     besides: Vec<String>,
-    has_cidfile: bool,
 }
 
 /// What a container is given.
@@ -38,8 +34,6 @@ pub(crate) struct ContainerCall {
 pub(crate) struct Grant<'a> {
     pub(crate) reservation: &'a LeaseId,
     pub(crate) gpus: &'a [GpuIndex],
-    /// Where the engine shall write the container's id; it must not be there yet.
-    pub(crate) cidfile: &'a PathBuf,
 }
 
 impl ContainerCall {
@@ -48,11 +42,8 @@ impl ContainerCall {
         let ids = gpu_list::compact(grant.gpus);
         let (gpus_at, gpus_words) = self.gpus_at;
         let mut words = self.words[..self.options_at].to_vec();
-        words.extend(["--label".into(), format!("{LABEL}={}", grant.reservation).into()]);
+        words.extend(["--label".into(), format!("{RESERVATION_LABEL}={}", grant.reservation).into()]);
         words.extend(["--env".into(), format!("NVIDIA_VISIBLE_DEVICES={ids}").into()]);
-        if !self.has_cidfile {
-            words.extend(["--cidfile".into(), grant.cidfile.clone().into_os_string()]);
-        }
         words.extend_from_slice(&self.words[self.options_at..gpus_at]);
         words.extend(self.devices(grant.gpus, &ids));
         words.extend_from_slice(&self.words[gpus_at + gpus_words..]);
@@ -166,7 +157,6 @@ pub(super) fn judge(
                 options_at,
                 gpus_at: (at, count),
                 besides,
-                has_cidfile: found.has_cidfile,
             };
             Judgement { needs, arguments: Arguments::Container(call) }
         }
@@ -229,7 +219,6 @@ struct RunOptions {
     /// How often it stands there.
     times: usize,
     detached: bool,
-    has_cidfile: bool,
 }
 
 /// Reads the options up to the image: what follows it is the container's.
@@ -251,7 +240,6 @@ fn read_options(words: &[String], from: usize) -> RunOptions {
                 found.times += 1;
             }
             "--detach" => found.detached = value != Some("false"),
-            "--cidfile" => found.has_cidfile = true,
             short if !long && short_switches(short).contains('d') => found.detached = true,
             _ => {}
         }

@@ -101,6 +101,11 @@ pub(crate) fn program(name: &str) -> &str {
     if name == "python-gpu" { "python3" } else { name }
 }
 
+/// Whether the program takes the GPUs that CUDA_VISIBLE_DEVICES names, whatever its own options say.
+pub(crate) fn obeys_variable(name: &str) -> bool {
+    matches!(name, "vllm" | "torchrun" | "sglang")
+}
+
 fn judged(name: &str, arguments: &[OsString], world: &World<'_>) -> Option<Judgement> {
     let words = lossy(arguments);
     let kept = |verdict: Verdict| whole(verdict, arguments);

@@ -132,11 +132,18 @@ pub(crate) enum Notice {
     CannotEnd(Leftover),
 }
 
+/// Who works on the GPUs of a lease.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct GpuUse {
+    pub(crate) pids: BTreeSet<Pid>,
+    /// The process of ours that found it out and may take a moment to be gone: no part of the command.
+    pub(crate) helper: Option<Pid>,
+}
+
 /// What a supervisor cannot know or do itself.
 pub(crate) trait Surroundings {
-    /// Which of these processes work on a GPU of the lease. Asked only when the command has ended and left some. Must
-    /// not fork.
-    fn uses_reserved_gpu(&mut self, pids: &[Pid]) -> BTreeSet<Pid>;
+    /// Which of these processes work on a GPU of the lease. Asked only when the command has ended and left some.
+    fn uses_reserved_gpu(&mut self, pids: &[Pid]) -> GpuUse;
     fn say(&mut self, notice: Notice);
     /// We were stopped, for how long is not known, and go on: show that we live. Must not block.
     fn resumed(&mut self);
@@ -194,6 +201,7 @@ impl AtGate {
             home: process::own_session(),
             failure: waiting.gated.failure,
             inbox: waiting.inbox,
+            unread: Vec::new(),
             terminal: Terminal::controlling(),
             machine: Machine::new(waiting.options, ignored, keyboard),
             options: waiting.options,

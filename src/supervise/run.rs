@@ -27,6 +27,8 @@ pub(super) struct Parts {
     pub(super) home: Pid,
     pub(super) failure: OwnedFd,
     pub(super) inbox: Inbox,
+    /// What came when the command had ended already.
+    pub(super) unread: Vec<Letter>,
     pub(super) terminal: Option<Terminal>,
     pub(super) machine: Machine,
     pub(super) options: Options,
@@ -54,7 +56,13 @@ impl Supervisor<'_> {
                 return (status, owed);
             }
             self.wait([], self.parts.clock.next());
-            while let Some(letter) = self.parts.inbox.next() {
+            let letters: Vec<Letter> = std::iter::from_fn(|| self.parts.inbox.next()).collect();
+            if wait::ended(Which::One(self.parts.child)).is_some() {
+                // Who saw the command's end may have meant those that it leaves.
+                self.parts.unread = letters;
+                continue;
+            }
+            for letter in letters {
                 if let Some(sender) = self.parts.sender_of(letter) {
                     self.tell(Event::Asked(letter.signal, sender, self.parts.front()));
                 }
@@ -204,7 +212,8 @@ impl Parts {
         match letter.source {
             _ if letter.signal == Signal::CHLD => None,
             Source::Kernel => Some(Sender::Kernel),
-            Source::Process(pid) if pid == own_pid().0 => None,
+            // Others of our own number came before this program, which exec put in the place of who sent them.
+            Source::Process(pid) if pid == own_pid().0 && letter.signal == Signal::PIPE => None,
             Source::Process(0) => Some(Sender::Other),
             Source::Process(pid) => {
                 let pid = Pid(pid);

@@ -2,6 +2,7 @@
 //! judges.
 
 use std::collections::BTreeSet;
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -11,9 +12,10 @@ use super::leftovers::{Life, Task, children, descendants};
 use super::machine::{Pressure, Sender};
 use super::run::{Lease, Supervisor};
 use super::settle::{Ending, Scope, Verdict, judge};
-use super::{Leftover, Notice, Orphans};
+use super::{GpuUse, Leftover, Notice, Orphans};
 use crate::model::ids::Pid;
-use crate::sys::process::{Pidfd, own_pid};
+use crate::sys::inbox::Letter;
+use crate::sys::process::{Pidfd, group_of, own_pid};
 use crate::sys::signal::Signal;
 use crate::sys::wait;
 
@@ -64,7 +66,8 @@ impl Supervisor<'_> {
         }
         let mut state = Settling {
             ending,
-            stage: Stage::Watching,
+            // Every descendant was sent its SIGKILL, wherever it lives; dying takes a moment.
+            stage: if pressure == Pressure::Killed { Stage::Killing(Scope::All) } else { Stage::Watching },
             pressure,
             told: BTreeSet::new(),
             beyond: BTreeSet::new(),
@@ -91,7 +94,7 @@ impl Supervisor<'_> {
         if children().is_some_and(|children| !children.iter().any(is_ours)) {
             return Vec::new();
         }
-        let own_group = crate::sys::process::group_of(own_pid());
+        let own_group = group_of(own_pid());
         let (dead, alive): (Vec<Task>, Vec<Task>) = descendants(own_pid(), foreign)
             .into_iter()
             .filter(|task| is_ours(&task.pid))
@@ -140,7 +143,8 @@ impl Supervisor<'_> {
             return asked.on_gpu.clone();
         }
         let pids: Vec<Pid> = left.iter().map(|task| task.pid).collect();
-        let on_gpu = self.around.uses_reserved_gpu(&pids);
+        let GpuUse { pids: on_gpu, helper } = self.around.uses_reserved_gpu(&pids);
+        self.parts.foreign.extend(helper);
         state.asked = Some(Asked { about, at: Instant::now(), on_gpu: on_gpu.clone() });
         on_gpu
     }
@@ -157,14 +161,11 @@ impl Supervisor<'_> {
     fn begin_ending(&mut self, state: &mut Settling, scope: Scope, left: &[Task]) {
         let named = left.iter().filter(|task| scope.covers(task)).map(Leftover::of).collect();
         self.around.say(Notice::EndingLeftovers(named));
-        state.stage = match state.pressure {
-            Pressure::Killed => Stage::Killing(scope),
-            Pressure::Terminated => Stage::Ending(scope),
-            Pressure::None | Pressure::Interrupted => {
-                self.parts.clock.start_timer(self.parts.machine.grace());
-                Stage::Ending(scope)
-            }
-        };
+        // Who was given a grace already shares what is left of it.
+        if state.pressure != Pressure::Terminated {
+            self.parts.clock.start_timer(self.parts.machine.grace());
+        }
+        state.stage = Stage::Ending(scope);
     }
 
     fn end(&mut self, state: &mut Settling, task: &Task, signal: Signal) {
@@ -201,12 +202,11 @@ impl Supervisor<'_> {
         let watching = state.stage == Stage::Watching && self.parts.options.orphans == Orphans::Auto;
         let patience = if deaf { Some(LOOK_AGAIN) } else { watching.then_some(ASK_AGAIN) };
         let look_at = patience.map(|span| Instant::now() + span);
-        loop {
+        while self.hear(state) == Heard::Nothing {
             let until = [look_at, self.parts.clock.next()].into_iter().flatten().min();
-            self.wait(held.iter().map(std::os::fd::AsFd::as_fd), until);
-            let gone = held.iter().any(Pidfd::has_ended);
+            self.wait(held.iter().map(AsFd::as_fd), until);
             let late = look_at.is_some_and(|at| at <= Instant::now());
-            if self.hear(state) == Heard::Something || gone || late {
+            if late || held.iter().any(Pidfd::has_ended) {
                 return;
             }
         }
@@ -215,7 +215,10 @@ impl Supervisor<'_> {
     /// Signals, news and the clock.
     fn hear(&mut self, state: &mut Settling) -> Heard {
         let mut heard = Heard::Nothing;
-        while let Some(letter) = self.parts.inbox.next() {
+        let unread = std::mem::take(&mut self.parts.unread);
+        let arrived = std::iter::from_fn(|| self.parts.inbox.next());
+        let letters: Vec<Letter> = unread.into_iter().chain(arrived).collect();
+        for letter in letters {
             if letter.signal == Signal::CHLD {
                 heard = Heard::Something;
             }

@@ -2,14 +2,19 @@
 
 use std::time::Instant;
 
-use crate::support::host::{Host, STAY, ageless, can_be_others};
+use crate::support::host::{BOTH_STORES, Host, STAY, ageless, can_be_others};
 
 #[test]
 fn everybody_sees_who_uses_what_and_is_served_in_order() {
     if !can_be_others() {
         return;
     }
-    let host = Host::with_gpus(4);
+    for store in BOTH_STORES {
+        play(&Host::on(store, 4));
+    }
+}
+
+fn play(host: &Host) {
     let [first, second, third, fourth] = [1, 2, 3, 4].map(|number| host.user(number));
     host.gpus.worker("python3");
 
@@ -140,4 +145,20 @@ fn a_job_started_by_hand_is_waited_for_and_its_owner_named() {
     waiter.says("GPU 0 in use without reservation by uid 23001");
     intruder.child().kill().unwrap();
     waiter.prints("up");
+}
+
+#[test]
+fn memory_of_processes_that_cannot_be_seen_is_use_all_the_same() {
+    let host = Host::with_gpus(2);
+    host.gpus.set_used(0, 30_000);
+    let line = host.line(0);
+    let expected =
+        "GPU 0: IN USE WITHOUT RESERVATION by an unknown user - 30000MB used by no process that can be seen";
+    assert_eq!(line, expected);
+    let granted = host.me().does(&["--nonblock", "--", "sh", "-c", "echo $CUDA_VISIBLE_DEVICES"]);
+    assert_eq!(granted.stdout, "1\n");
+    let refused = host.me().runs(&["-G", "0", "--nonblock", "--", "true"]);
+    assert_eq!(refused.code, Some(75), "{refused}");
+    // Where that much is nobody's business, an option says so.
+    host.me().does(&["--memory-threshold", "40000", "-G", "0", "--nonblock", "--", "true"]);
 }

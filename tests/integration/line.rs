@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use nix::sys::signal::Signal;
 
-use crate::support::host::{BOTH_STORES, Host, STAY};
+use crate::support::host::{BOTH_STORES, Host, STAY, me};
 use crate::support::job::WITHOUT_A_TIMER;
 use crate::support::process::{await_state, state};
 
@@ -52,7 +52,7 @@ fn a_newcomer_does_not_overtake_whether_it_waits_or_not() {
     for _ in 0..10 {
         let newcomer = host.me().runs(&["--nonblock", "--", "true"]);
         assert_eq!(newcomer.code, Some(75), "{newcomer}");
-        assert!(newcomer.stderr.contains("1 set aside for root (ahead in line)"), "{newcomer}");
+        assert!(newcomer.stderr.contains(&format!("1 set aside for {} (ahead in line)", me())), "{newcomer}");
     }
     let behind = host.me().waits(&["--", "sh", "-c", "echo 2 >> order"]);
     holder.stops();
@@ -78,7 +78,7 @@ fn a_dead_head_of_the_line_blocks_nobody() {
         // It wants both, so that the free one is set aside for it.
         let mut head = host.me().waits(&["-g", "2", "--", "true"]);
         let next = host.me().waits(&["--", "echo", "served"]);
-        next.says("set aside for root (ahead in line)");
+        next.says(&format!("set aside for {} (ahead in line)", me()));
         let killed = Instant::now();
         head.child().kill().unwrap();
         assert_eq!(next.finishes_soon_after(killed).stdout, "served\n", "{store:?}");
@@ -169,7 +169,7 @@ fn whoever_waits_for_a_while_only_gives_up_in_time_and_leaves_the_line() {
         let ended = host.me().runs(&[rest, &["--wait", "300ms"], options].concat());
         assert_eq!(ended.code, Some(75), "{ended}");
         assert!(ended.stderr.contains("error: not free in time"), "{ended}");
-        assert!(ended.stderr.contains("1 reserved by root (run"), "{ended}");
+        assert!(ended.stderr.contains(&format!("1 reserved by {} (run", me())), "{ended}");
         let other = host.me().runs(&[rest, &["--wait", "1ms", "-E", "9"], options].concat());
         assert_eq!(other.code, Some(9), "{other}");
         let other = host.me().runs(&[rest, &["--nonblock", "-E", "9"], options].concat());

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::Stdio;
 
-use crate::support::host::Host;
+use crate::support::host::{Host, me};
 use crate::support::job::Job;
 
 #[test]
@@ -120,4 +120,16 @@ fn a_job_runs_on_the_gpu_that_is_shown_where_the_driver_counts_otherwise_than_cu
         "{status:?}"
     );
     assert!(status[1].contains("AVAILABLE"), "{status:?}");
+}
+
+#[test]
+fn the_store_that_was_named_is_the_one_that_is_kept_to_until_the_release() {
+    let host = Host::with_gpus(1);
+    let other = host.other_store();
+    let holder = host.me().with_store("redis://nowhere.invalid:1").holds(&["--store", &other]);
+    let seen = |store: &str| host.me().does(&["--store", store, "status"]).stdout;
+    assert!(seen(&other).contains(&format!("GPU 0: IN USE by {} for ", me())), "{}", seen(&other));
+    holder.stops();
+    assert!(seen(&other).contains("GPU 0: AVAILABLE (last released "), "{}", seen(&other));
+    assert!(seen(&host.store).contains("GPU 0: AVAILABLE (never used)"), "{}", seen(&host.store));
 }

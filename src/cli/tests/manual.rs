@@ -1,6 +1,6 @@
 //! The manual keeps up with the program.
 
-use clap::{Arg, CommandFactory};
+use clap::{Arg, Command, CommandFactory};
 
 use super::super::Cli;
 use super::super::manual::{PAGES, page};
@@ -32,6 +32,42 @@ fn every_verb_has_a_page_with_its_every_option() {
     for arg in top.get_arguments().filter(|arg| arg.get_long().is_some()) {
         assert!(mentions(overview, arg), "--{}", arg.get_long().unwrap_or_default());
     }
+}
+
+/// The options that a page's synopsis and lists name: `Op Fl j`, `It Fl j , Fl Fl json`.
+fn documented(source: &str) -> Vec<String> {
+    let lists =
+        source.lines().filter(|line| [".It Fl ", ".Op Fl "].iter().any(|start| line.starts_with(start)));
+    let options = lists.flat_map(|line| line.split("Fl ").skip(1)).filter(|option| !option.is_empty());
+    options.filter_map(|option| option.split(' ').next()).map(|name| name.replace("\\-", "-")).collect()
+}
+
+/// The options of a verb, its parts' included, long and short.
+fn taken(verb: &Command) -> Vec<String> {
+    let long = verb.get_arguments().filter_map(Arg::get_long).map(str::to_owned);
+    let short = verb.get_arguments().filter_map(Arg::get_short).map(String::from);
+    long.chain(short).chain(verb.get_subcommands().flat_map(taken)).collect()
+}
+
+#[test]
+fn no_page_names_an_option_that_there_is_not() {
+    let top = Cli::command();
+    let mut checked = 0;
+    for verb in top.get_subcommands().filter(|verb| !verb.is_hide_set()) {
+        let source = page(Some(verb.get_name())).unwrap_or_else(|| panic!("no page for {}", verb.get_name()));
+        let taken = taken(verb);
+        for option in documented(source) {
+            assert!(taken.contains(&option), "{}: {option}", verb.get_name());
+            checked += 1;
+        }
+    }
+    let of_all: Vec<_> =
+        taken(&top).into_iter().chain(["h", "help", "V", "version"].map(str::to_owned)).collect();
+    for option in documented(page(None).expect("the overview")) {
+        assert!(of_all.contains(&option), "{option}");
+        checked += 1;
+    }
+    assert!(checked > 50, "the options of the manual were not found");
 }
 
 #[test]

@@ -70,6 +70,17 @@ fn a_run_below_a_run_has_all_of_its_gpus_and_no_more() {
 }
 
 #[test]
+fn what_a_commands_own_options_asked_for_is_what_it_sees_of_the_whole() {
+    let pool = pool([lease("r", ME, Kind::Run, &[1, 3])]);
+    let sees = |demand: &Demand| found(&pool, &inside_of("r"), demand, Count::TakenOver);
+    assert_eq!(sees(&count(1)), ("inside", vec![1]));
+    assert_eq!(sees(&exactly(&[3])), ("inside", vec![3]));
+    assert_eq!(sees(&Demand::AllFree), ("inside", vec![1, 3]));
+    assert_eq!(sees(&count(3)).0, "beyond");
+    assert_eq!(sees(&exactly(&[0])).0, "beyond");
+}
+
+#[test]
 fn the_id_of_a_run_that_is_not_above_proves_nothing() {
     let mut stale = lease("run", ME, Kind::Run, &[1, 3]);
     stale.launcher = Some(process(20));

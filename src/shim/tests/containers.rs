@@ -1,7 +1,5 @@
 //! Container engines: which GPUs are asked for, and the call that is made in the end.
 
-use std::path::PathBuf;
-
 use super::super::*;
 use super::{Texts, judged_in, table};
 
@@ -9,9 +7,7 @@ fn filled(line: &str) -> String {
     let Arguments::Container(call) = judged_in(line, &[], &[]).arguments else {
         panic!("{line} is no container")
     };
-    let (reservation, cidfile) = (LeaseId::from("r1"), PathBuf::from("/t/cid"));
-    let words =
-        call.with(Grant { reservation: &reservation, gpus: &[GpuIndex(1), GpuIndex(3)], cidfile: &cidfile });
+    let words = call.with(Grant { reservation: &LeaseId::from("r1"), gpus: &[GpuIndex(1), GpuIndex(3)] });
     words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
@@ -75,7 +71,7 @@ fn gpus_of_another_machine_are_not_ours_to_reserve() {
 
 #[test]
 fn the_call_names_what_was_granted() {
-    let given = "--label canhazgpu.reservation=r1 --env NVIDIA_VISIBLE_DEVICES=1,3 --cidfile /t/cid";
+    let given = "--label canhazgpu.reservation=r1 --env NVIDIA_VISIBLE_DEVICES=1,3";
     assert_eq!(
         filled("docker run --rm --gpus 2 ubuntu nvidia-smi --gpus"),
         format!("run {given} --rm --gpus \"device=1,3\" ubuntu nvidia-smi --gpus")
@@ -86,7 +82,7 @@ fn the_call_names_what_was_granted() {
     );
     assert_eq!(
         filled("docker run --cidfile /mine --gpus 2 ubuntu"),
-        "run --label canhazgpu.reservation=r1 --env NVIDIA_VISIBLE_DEVICES=1,3 --cidfile /mine --gpus \"device=1,3\" ubuntu"
+        format!("run {given} --cidfile /mine --gpus \"device=1,3\" ubuntu")
     );
     assert_eq!(
         filled("podman run --gpus 2 ubuntu"),

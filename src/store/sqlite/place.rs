@@ -221,12 +221,19 @@ fn make_database(directory: &Path, session: &Session, until: Instant) -> Result<
     }
     // SQLite would make it 0644 whatever the directory says.
     let mode = found.mode() & 0o666;
-    let made =
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished).map_err(failed)?;
-    made.set_permissions(Permissions::from_mode(mode)).map_err(failed)?;
-    drop(made);
+    make_empty(&unfinished, mode).map_err(failed)?;
     schema::make(&unfinished, session)?;
+    // SQLite makes these two under the umask and opens them up afterwards: another account that looks in between is
+    // refused, and takes the store for one that can only be read.
+    for beside in ["pool.db-wal", "pool.db-shm"] {
+        make_empty(&directory.join(beside), mode).map_err(failed)?;
+    }
     fs::rename(&unfinished, &file).map_err(failed)
+}
+
+fn make_empty(file: &Path, mode: u32) -> io::Result<()> {
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
+    made.set_permissions(Permissions::from_mode(mode))
 }
 
 fn lock(directory: &Path, session: &Session, until: Instant) -> Result<Flock<File>, StoreError> {

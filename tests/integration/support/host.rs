@@ -84,6 +84,11 @@ impl Host {
         sqlite(self.directory.path(), "other")
     }
 
+    /// The program, where every account can run it.
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// Whoever runs the tests.
     pub(crate) fn me(&self) -> User<'_> {
         User { host: self, uid: None, store: &self.store }
@@ -165,12 +170,12 @@ impl<'h> User<'h> {
 
     /// What others see this account as.
     pub(crate) fn name(self) -> String {
-        self.uid.map_or_else(|| "root".to_owned(), |uid| format!("uid {uid}"))
+        self.uid.map_or_else(me, |uid| format!("uid {uid}"))
     }
 
     /// Any program, as this account, in this host's surroundings: `chg` is `$CHG` and the host's directory `$HERE`.
     pub(crate) fn command(self, program: impl AsRef<OsStr>) -> Command {
-        let mut command = Command::new(program);
+        let mut command = unimpressed(program.as_ref());
         self.host.equip(&mut command, self.store);
         if let Some(uid) = self.uid {
             command.uid(uid).gid(uid);
@@ -235,6 +240,25 @@ impl<'h> User<'h> {
     }
 }
 
+/// What others see whoever runs the tests as.
+pub(crate) fn me() -> String {
+    let id = |option| {
+        let output = Command::new("id").arg(option).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        output.status.success().then_some(text)
+    };
+    id("-un").unwrap_or_else(|| format!("uid {}", id("-u").unwrap()))
+}
+
+/// Whether we are root, and in charge of every store; says so loudly if not.
+pub(crate) fn is_in_charge() -> bool {
+    let root = nix::unistd::geteuid().is_root();
+    if !root {
+        skip("this scene changes a Redis store as its administrator: run the tests as root");
+    }
+    root
+}
+
 /// Whether processes of other accounts can be started; says so loudly if not.
 pub(crate) fn can_be_others() -> bool {
     let tried = Command::new("true").uid(FIRST).gid(FIRST).status();
@@ -243,6 +267,20 @@ pub(crate) fn can_be_others() -> bool {
         skip("this scene needs several accounts: run the tests as root");
     }
     can
+}
+
+/// A command that signals reach though whoever started the tests ignores them: a shell's `&` does.
+fn unimpressed(program: &OsStr) -> Command {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+    let (hup, int, quit, term) = (1, 2, 3, 15);
+    let tried = [hup, int, quit, term].map(|signal| 1_u64 << (signal - 1)).iter().sum::<u64>();
+    if u64::from_str_radix(ignored.trim(), 16).unwrap() & tried == 0 {
+        return Command::new(program);
+    }
+    let mut command = Command::new("env");
+    command.arg("--default-signal").arg(program);
+    command
 }
 
 fn sqlite(directory: &Path, name: &str) -> String {

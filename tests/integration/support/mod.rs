@@ -10,6 +10,7 @@ pub(crate) mod redis;
 pub(crate) mod wait;
 
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// The program under test.
 pub(crate) const CHG: &str = env!("CARGO_BIN_EXE_chg");
@@ -28,9 +29,26 @@ pub(crate) fn beside(program: &str) -> Command {
     command
 }
 
-/// What every process of a scene has in its environment.
+/// What every process of a scene has in its environment: a store of this test run with simulated GPUs enough for all
+/// scenes at once.
 fn equip(command: &mut Command) {
+    command.env("CANHAZGPU_STORE", store());
     command.env("CHG", CHG).env("LC_ALL", "C").env_remove("ENV").env_remove("BASH_ENV");
+}
+
+/// Made with the first scene; kept below the target directory, which `cargo clean` empties.
+fn store() -> &'static str {
+    static STORE: OnceLock<String> = OnceLock::new();
+    STORE.get_or_init(|| {
+        let directory = format!("{}/store-{}", env!("CARGO_TARGET_TMPDIR"), std::process::id());
+        let url = format!("sqlite:{directory}");
+        let made = Command::new(CHG)
+            .args(["admin", "--provider", "fake", "--gpus", "256", "--store", &url])
+            .output()
+            .expect("the program can be started");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        url
+    })
 }
 
 /// Says that a scene could not be played on this machine, and why.

@@ -7,7 +7,7 @@ fn python() -> &'static str {
 
 /// What every probe begins with.
 const PRELUDE: &str = r#"
-import os, signal, sys
+import os, select, signal, sys
 def say(*words):
     os.write(1, (" ".join(str(word) for word in words) + "\n").encode())
 def name(number):
@@ -19,11 +19,29 @@ def tell(signals, on=lambda number: None):
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     say("ready", os.getpid())
     while True:
-        number = signal.sigwait(signals)
+        got = signal.sigtimedwait(signals, 60)
+        if got is None: sys.exit("nobody came")
+        number = got.si_signo
         if number == signal.SIGUSR2: break
         say(name(number))
         on(number)
     say("done")
+def interrupt_or_line():
+    "The next line from the keyboard; None at SIGINT. Without a moment in which a signal could come too early."
+    ready, _, _ = select.select([0, wakeup], [], [], 60)
+    if wakeup in ready:
+        os.read(wakeup, 1)
+        return None
+    return sys.stdin.buffer.raw.read(1000).decode().strip()
+def heed_interrupts():
+    global wakeup
+    wakeup, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(write)
+    signal.signal(signal.SIGINT, lambda *_: None)
+def sit():
+    "Stays, but not for ever: a scene that failed leaves nobody behind."
+    say("ready", os.getpid())
+    for _ in range(600): select.select([], [], [], 0.1)
 "#;
 
 /// The words of a command that runs this Python text.

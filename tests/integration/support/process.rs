@@ -109,8 +109,9 @@ fn read_lines(from: impl Read + Send + 'static) -> Receiver<String> {
 
 /// Sends by name or number; real-time signals have only the latter. To a group if negative.
 pub(crate) fn send(pid: i32, signal: &str) {
-    assert!(pid > 1 || pid < -1);
-    let status = Command::new("sh").args(["-c", "kill -$1 -- $2", "sh", signal, &pid.to_string()]).status();
+    assert!(pid.abs() > 1, "0, 1 and -1 mean others than a process or a group");
+    let status =
+        Command::new("bash").args(["-c", "kill -$1 -- $2", "bash", signal, &pid.to_string()]).status();
     assert!(status.unwrap().success(), "no process {pid} to send {signal} to");
 }
 
@@ -139,7 +140,7 @@ pub(crate) struct Stray(pub(crate) i32);
 
 impl Drop for Stray {
     fn drop(&mut self) {
-        if self.0 > 1 {
+        if self.0 > 1 && lives(self.0) {
             let _ = Command::new("kill").args(["-KILL", &self.0.to_string()]).status();
         }
     }

@@ -77,10 +77,6 @@ impl Pty {
         pty
     }
 
-    pub(crate) fn leader(&self) -> i32 {
-        self.leader.id().cast_signed()
-    }
-
     pub(crate) fn types(&mut self, text: &str) {
         self.keyboard.as_mut().unwrap().0.write_all(text.as_bytes()).unwrap();
     }
@@ -137,6 +133,11 @@ impl Pty {
 
 impl Drop for Pty {
     fn drop(&mut self) {
+        if thread::panicking() {
+            let screen = self.screen();
+            let tail: String = screen.chars().skip(screen.chars().count().saturating_sub(600)).collect();
+            let _ = writeln!(std::io::stderr(), "the screen ended with {tail:?}");
+        }
         self.hang_up();
         let _ = self.leader.kill();
         let _ = self.leader.wait();

@@ -1,0 +1,68 @@
+//! `chg doctor`: looks at everything that the program stands on, judges it, and says how to mend what is wrong. Changes
+//! nothing.
+
+mod configuration;
+mod devices;
+mod driver;
+mod look;
+mod pools;
+mod processes;
+mod records;
+mod shims;
+mod store;
+
+use crate::config::{Config, ConfigError, Form, Sources};
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::output::{self, DoctorView, Finding, Level, Out, SettingView};
+
+/// Everything that was found out. What could not be asked is told by the area that failed.
+#[derive(Debug)]
+struct Facts {
+    configuration: configuration::Facts,
+    store: store::Facts,
+    pools: pools::Facts,
+    /// Absent where the store does not answer.
+    records: Option<records::Facts>,
+    driver: driver::Facts,
+    devices: devices::Facts,
+    processes: processes::Facts,
+    shims: shims::Facts,
+}
+
+/// Shows what is well and what is not. `mistakes` are those of the configuration, whose rest is in force.
+pub(crate) fn doctor(
+    config: &Config,
+    mistakes: &[ConfigError],
+    sources: &Sources,
+    form: Form,
+    out: &Out,
+) -> Result<Exit, Error> {
+    let facts = look::around(config, mistakes, sources)?;
+    let view = DoctorView::new(judge(&facts), settings(config));
+    match form {
+        Form::Json => out.print_json(&view)?,
+        Form::Text => out.print(&output::doctor(&view))?,
+    };
+    Ok(if view.status() == Level::Problem { Exit::Failed } else { Exit::Done })
+}
+
+/// Pure.
+fn judge(facts: &Facts) -> Vec<Finding> {
+    [
+        driver::judge(&facts.driver),
+        devices::judge(&facts.devices),
+        processes::judge(&facts.processes),
+        store::judge(&facts.store),
+        pools::judge(&facts.pools),
+        facts.records.as_ref().map(records::judge).unwrap_or_default(),
+        shims::judge(&facts.shims),
+        configuration::judge(&facts.configuration),
+    ]
+    .concat()
+}
+
+fn settings(config: &Config) -> Vec<SettingView> {
+    let shown = config.in_force().into_iter();
+    shown.map(|set| SettingView { key: set.key, value: set.value, origin: set.origin.to_string() }).collect()
+}

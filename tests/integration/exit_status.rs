@@ -1,0 +1,122 @@
+//! `chg -- X` ends as X ends.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::oracle::{BOTH, Way, same_either_way, see};
+use crate::support::probe::script;
+use crate::support::{beside, chg};
+
+#[test]
+fn every_exit_status_is_the_commands() {
+    for code in 0..=255 {
+        let status = chg().args(["--", "sh", "-c", &format!("exit {code}")]).status().unwrap();
+        assert_eq!(status.code(), Some(code));
+    }
+}
+
+#[test]
+fn every_signal_that_ends_the_command_ends_us() {
+    // All but those that stop, continue or are ignored by default.
+    let harmless = [17, 18, 19, 20, 21, 22, 23, 28];
+    for signal in (1..=64).filter(|signal| !harmless.contains(signal)) {
+        // No shell can name the two that the C library keeps to itself.
+        let words = match signal {
+            32 | 33 => script(&format!("os.kill(os.getpid(), {signal})")),
+            _ => ["sh", "-c", &format!("kill -{signal} $$")].map(str::to_owned).to_vec(),
+        };
+        let [bare, supervised] = BOTH.map(|way| see(&mut way.command(&words)));
+        assert_eq!(supervised, bare);
+        // Those two may be ignored here: posix_spawn of the C library leaves them so.
+        assert!(bare.signal == Some(signal) || matches!(signal, 32 | 33), "{signal}: {bare:?}");
+    }
+}
+
+#[test]
+fn a_signal_that_is_harmless_by_default_ends_nobody() {
+    for signal in [17, 18, 23, 28] {
+        let seen = same_either_way("sh", &format!("exec $RUN sh -c 'kill -{signal} $$; exit 9'"));
+        assert_eq!(seen.code, Some(9));
+    }
+}
+
+#[test]
+fn a_command_that_dumps_core_leaves_one_core_and_not_two() {
+    let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap();
+    let counted = !pattern.starts_with(['/', '|']);
+    let [bare, supervised] = BOTH.map(|way| {
+        let directory = tempfile::tempdir().unwrap();
+        let mut command = way.script("sh", "ulimit -c unlimited; exec $RUN sh -c 'kill -SEGV $$'");
+        let status = command.current_dir(&directory).status().unwrap();
+        assert_eq!(status.signal(), Some(11));
+        (fs::read_dir(&directory).unwrap().count(), status.core_dumped())
+    });
+    assert!(!supervised.1, "the launcher dumps none of its own");
+    if counted {
+        assert_eq!(supervised.0, bare.0);
+    }
+}
+
+fn file(directory: &Path, name: &str, mode: u32, text: &str) -> String {
+    let path = directory.join(name);
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn what_cannot_be_run_ends_with_126_or_127() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    let status = |word: &str| chg().args(["--", word]).output().unwrap().status.code();
+    assert_eq!(status("no-such-command-here"), Some(127));
+    assert_eq!(status("/no/such/file"), Some(127));
+    assert_eq!(status(at.to_str().unwrap()), Some(126), "a directory");
+    assert_eq!(status(&file(at, "plain", 0o644, "text")), Some(126));
+    let orphaned = file(at, "orphaned", 0o755, "#!/no/such/interpreter\n");
+    assert_eq!(status(&orphaned), Some(127));
+    let garbage = file(at, "garbage", 0o755, "\x7fELF but not really");
+    let bare = Command::new("sh").args(["-c", &format!("exec env {garbage}")]).output().unwrap();
+    assert_eq!(status(&garbage), bare.status.code(), "as env runs it");
+}
+
+#[test]
+fn a_script_without_an_interpreter_is_read_by_sh() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = file(directory.path(), "script", 0o755, "echo \"$0 has $# words: $*\"; exit 5\n");
+    let [bare, supervised] = [
+        see(beside("env").arg(&text).args(["a b", "c"])),
+        see(&mut Way::Supervised.command(&[&text, "a b", "c"])),
+    ];
+    assert_eq!(supervised, bare);
+    assert_eq!(bare.code, Some(5));
+}
+
+#[test]
+fn words_and_environment_arrive_as_they_were() {
+    let seen = same_either_way(
+        "bash",
+        r#"export ODD=$'a=b\nc' EMPTY=; exec $RUN bash -c 'printf "<%s>" "$0" "$@" "$ODD" "${EMPTY-unset}"' '' 'x  y' $'\xff' -- --help"#,
+    );
+    assert_eq!(seen.code, Some(0));
+}
+
+#[test]
+fn as_process_1_of_a_namespace_the_status_is_passed_on_as_a_number() {
+    let inside = |script: &str| {
+        let mut unshare = beside("unshare");
+        unshare.args(["--user", "--map-root-user", "--pid", "--fork", "--mount-proc", "sh", "-c", script]);
+        see(&mut unshare)
+    };
+    if inside("exit 3").code != Some(3) {
+        crate::support::skip("no pid namespace can be made here");
+        return;
+    }
+    assert_eq!(inside("exec \"$CHG\" -- sh -c 'exit 7'").code, Some(7));
+    assert_eq!(inside("exec \"$CHG\" -- sh -c 'kill -TERM $$'").code, Some(143));
+    let reaped = inside("exec \"$CHG\" -- sh -c '(setsid sh -c \"exit 1\" &); exit 6'");
+    assert_eq!(reaped.code, Some(6), "orphans come to us as process 1 too");
+}
