@@ -55,7 +55,7 @@ fn of(ctx: &Context<'_>, pool: &Pool, verdict: &Occupancy) -> Survivors {
                 let is_its = |judged: &Judged| match judged.role {
                     Role::Holder => true,
                     Role::HolderOutside => {
-                        judged.process.started.is_some_and(|started| started >= lease.started)
+                        judged.process.started.is_some_and(|started| started.after(SLACK) >= lease.started)
                     }
                     _ => false,
                 };
