@@ -12,7 +12,7 @@ use crate::attribution;
 use crate::error::Error;
 use crate::model::identity::Life;
 use crate::model::ids::{GpuIndex, Pid, Uid};
-use crate::model::occupancy::{self, Claim, Occupancy, Role};
+use crate::model::occupancy::{self, Claim, Judged, Occupancy, Role};
 use crate::model::pool::Pool;
 use crate::model::reservation::{Kind, Reservation};
 use crate::sys::process::Pidfd;
@@ -20,6 +20,8 @@ use crate::sys::signal::Signal;
 
 /// From SIGTERM to SIGKILL.
 const GRACE: Duration = Duration::from_secs(10);
+/// Start times are told in clock ticks since boot, and the wall clock is set now and then.
+const SLACK: Duration = Duration::from_secs(1);
 /// A process that SIGKILL has not ended by then hangs in the kernel.
 const LAST: Duration = Duration::from_secs(5);
 
@@ -44,11 +46,20 @@ pub(super) fn on(ctx: &mut Context<'_>, gpus: &[GpuIndex]) -> Result<Orphaned, E
 fn of(ctx: &Context<'_>, pool: &Pool, verdict: &Occupancy) -> Survivors {
     let uid = ctx.actor.uid;
     match &verdict.claim {
-        Claim::Nobody { .. } => used_by(uid, verdict, |role| matches!(role, Role::Orphan { .. })),
+        Claim::Nobody { .. } => used_by(uid, verdict, |judged| matches!(judged.role, Role::Orphan { .. })),
         Claim::Reserved { id, .. } => match pool.reservations.get(id).filter(|lease| is_orphaned(ctx, lease))
         {
             Some(lease) => {
-                let mut found = used_by(uid, verdict, |role| *role == Role::Holder);
+                // Workers in sessions of their own whose parent is gone can no longer be told by the tree: those that
+                // started under the reservation are meant as well.
+                let is_its = |judged: &Judged| match judged.role {
+                    Role::Holder => true,
+                    Role::HolderOutside => {
+                        judged.process.started.is_some_and(|started| started.after(SLACK) >= lease.started)
+                    }
+                    _ => false,
+                };
+                let mut found = used_by(uid, verdict, is_its);
                 let child = lease
                     .child
                     .as_ref()
@@ -73,9 +84,9 @@ fn is_orphaned(ctx: &Context<'_>, lease: &Reservation) -> bool {
         && examined.is_some_and(|launcher| attribution::life(here, launcher) == Life::Dead)
 }
 
-fn used_by(uid: Uid, verdict: &Occupancy, is_meant: impl Fn(&Role) -> bool) -> Survivors {
+fn used_by(uid: Uid, verdict: &Occupancy, is_meant: impl Fn(&Judged) -> bool) -> Survivors {
     let theirs =
-        verdict.processes.iter().filter(|judged| judged.process.uid == Some(uid) && is_meant(&judged.role));
+        verdict.processes.iter().filter(|judged| judged.process.uid == Some(uid) && is_meant(judged));
     theirs.map(|judged| (judged.process.pid, judged.process.name.clone())).collect()
 }
 

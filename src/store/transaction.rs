@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::records::{Changes, Loaded, changes};
 use super::session::{Session, jittered};
-use super::turn::{self, Turn};
+use super::turn;
 use super::{Applied, Confirmation, Snapshot, StoreError, Witness};
 use crate::model::ids::{LeaseId, Timestamp, Uid};
 use crate::model::pool::Pool;
@@ -75,7 +75,7 @@ pub(super) fn transact(
 ) -> Result<Applied, StoreError> {
     let begun = Instant::now();
     let until = begun + backend.session().patience;
-    let mut turn: Option<Turn> = None;
+    let _turn = turn::take(&backend.session().store);
     for attempt in 0.. {
         let view = backend.begin(Purpose::Change, named, until)?;
         let Some((pool, outcome)) = settle(&view, witness, decide, until) else {
@@ -89,9 +89,7 @@ pub(super) fn transact(
         match committed? {
             Commit::Done => return Ok(Applied { outcome, pool, now: view.now }),
             Commit::Raced if Instant::now() >= until => break,
-            // With the turn only newcomers are left to lose to.
-            Commit::Raced if turn.is_some() => std::thread::sleep(pause(attempt)),
-            Commit::Raced => turn = turn::take(&backend.session().store),
+            Commit::Raced => std::thread::sleep(pause(attempt)),
         }
     }
     Err(backend.session().busy(begun))

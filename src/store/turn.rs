@@ -1,69 +1,74 @@
-//! A courtesy among the clients of one host: whoever lost a race for the store waits here for the others that did. Who
-//! wins is still decided by the store; this only keeps a crowd from losing to each other again and again.
+//! A courtesy among the clients of one host: they change a store one after the other, in the order they came. Who wins
+//! is still decided by the store; this keeps a crowd from losing to each other again and again, or from trying all the
+//! time.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, listen, socket};
 
-use crate::sys::abstract_name;
+use crate::sys::{abstract_name, handing};
 
 /// Longer than this nobody is polite: whoever has the turn may be stopped.
-const PATIENCE: Duration = Duration::from_millis(250);
+const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Our turn, until it is dropped.
+/// Our turn, until it is dropped: a listening socket, whose line of connections are those who come next. It is handed to
+/// the first of them; if its owner is killed, all of them hear it, and one sits down anew.
 #[derive(Debug)]
 pub(super) struct Turn {
-    _socket: OwnedFd,
+    socket: UnixListener,
 }
 
 /// Waits for our turn at this store; `None` when it did not come in time, or cannot be had.
 pub(super) fn take(store: &str) -> Option<Turn> {
     let until = Instant::now() + PATIENCE;
-    let address = UnixAddr::new_abstract(abstract_name::of("canhazgpu/turn/", store).as_bytes()).ok()?;
+    let name = SocketAddr::from_abstract_name(abstract_name::of("canhazgpu/turn/", store)).ok()?;
     loop {
-        match sit(&address) {
-            Ok(socket) => return Some(Turn { _socket: socket }),
-            Err(Errno::EADDRINUSE) => {}
+        match UnixListener::bind_addr(&name) {
+            Ok(socket) => return socket.set_nonblocking(true).ok().map(|()| Turn { socket }),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
             Err(_) => return None,
         }
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        if let Some(turn) = stand_in_line(&name, until) {
+            return Some(turn);
+        }
+        if Instant::now() >= until {
             return None;
         }
-        wait_for_end(&address, left);
     }
 }
 
-fn sit(address: &UnixAddr) -> nix::Result<OwnedFd> {
-    let socket = stream()?;
-    bind(socket.as_raw_fd(), address)?;
-    listen(&socket, Backlog::MAXCONN)?;
-    Ok(socket)
+/// The turn as it was handed to us; `None` when time is up, or when whoever had it is gone.
+fn stand_in_line(name: &SocketAddr, until: Instant) -> Option<Turn> {
+    let Ok(connection) = UnixStream::connect_addr(name) else {
+        // Between its bind and its listen, or just gone.
+        std::thread::sleep(Duration::from_micros(200));
+        return None;
+    };
+    let left = until.saturating_duration_since(Instant::now());
+    let timeout = PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX);
+    let _: nix::Result<_> = poll(&mut [PollFd::new(connection.as_fd(), PollFlags::POLLIN)], timeout);
+    handing::receive(&connection).map(|socket| Turn { socket: socket.into() })
 }
 
-/// A connection hangs up the moment that the one who has the turn is done, however that ends. Any failure means that
-/// it is time to try.
-fn wait_for_end(address: &UnixAddr, at_most: Duration) {
-    let Ok(connection) = stream() else { return };
-    if connect(connection.as_raw_fd(), address).is_ok() {
-        let timeout = PollTimeout::try_from(at_most.as_millis() + 1).unwrap_or(PollTimeout::MAX);
-        let _ = poll(&mut [PollFd::new(connection.as_fd(), PollFlags::POLLIN)], timeout);
-    } else {
-        // Between its bind and its listen, or its line is full.
-        std::thread::sleep(Duration::from_millis(1));
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // Whoever gave up meanwhile is passed over. Whoever comes after the last look hears our end.
+        while let Ok((next, _)) = self.socket.accept() {
+            if handing::give(&next, &self.socket).is_ok() {
+                return;
+            }
+        }
     }
-}
-
-fn stream() -> nix::Result<OwnedFd> {
-    socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, None)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::testing::wait_until;
 
     fn store(name: &str) -> String {
         format!("test-{}-{name}", std::process::id())
@@ -76,6 +81,9 @@ mod tests {
         let other = std::thread::spawn({
             let store = store.clone();
             move || (take(&store).is_some(), Instant::now())
+        });
+        wait_until("it stands in line", || {
+            std::fs::read_to_string("/proc/net/unix").unwrap().matches(&store).count() > 1
         });
         let passed_on = Instant::now();
         drop(mine);
@@ -90,5 +98,24 @@ mod tests {
         let begun = Instant::now();
         assert!(take(&store).is_none());
         assert!(begun.elapsed() >= PATIENCE);
+    }
+
+    #[test]
+    fn a_crowd_is_served_one_after_the_other() {
+        let store = store("crowd");
+        let inside = std::sync::atomic::AtomicU32::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..20 {
+                scope.spawn(|| {
+                    for _ in 0..5 {
+                        let turn = take(&store).expect("it comes in time");
+                        assert_eq!(inside.fetch_add(1, std::sync::atomic::Ordering::SeqCst), 0);
+                        std::thread::yield_now();
+                        inside.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+                        drop(turn);
+                    }
+                });
+            }
+        });
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod capture;
 pub(crate) mod descriptors;
 pub(crate) mod exec;
 pub(crate) mod fsid;
+pub(crate) mod handing;
 pub(crate) mod helper;
 pub(crate) mod inbox;
 pub(crate) mod inherited;

@@ -246,3 +246,20 @@ fn a_revoked_run_keeps_its_gpu_until_it_ends_and_then_frees_nobody_elses() {
     assert!(host.line(0).contains(&format!("IN USE by {}", me())), "{}", host.line(0));
     is_refused(host.me());
 }
+
+#[test]
+fn release_ends_all_of_a_run_whose_launcher_is_dead_and_whose_command_lives() {
+    let host = Host::with_gpus(1);
+    host.gpus.worker("python3");
+    let holder = host.me().starts(&["--", "python3", "--daemons", "1", "--ignore", "TERM"]);
+    let both = host.processes_on(0, 2);
+    drop(holder);
+    let refused = host.me().runs(&["release", "-G", "0"]);
+    assert_eq!(refused.code, Some(1), "{refused}");
+    for pid in &both {
+        assert!(lives(*pid) && refused.stderr.contains(&format!("PID {pid} (")), "{pid}: {refused}");
+    }
+    host.me().does(&["release", "-G", "0", "--force"]);
+    assert!(both.iter().all(|pid| !lives(*pid)), "{both:?}");
+    host.shows(0, "AVAILABLE (last released");
+}

@@ -231,7 +231,10 @@ fn a_killed_launcher_takes_the_command_along() {
     assert_eq!(actor.line(), "TERM");
     actor.dies_of(9);
     send(command.0, "USR2");
-    assert_eq!(actor.rest(), ["done"]);
+    // The kernel passes a child on to a thread that is still there, and sends PDEATHSIG at that one's end as well: a
+    // launcher of two threads may be heard twice (forget_original_parent in kernel/exit.c).
+    let rest = actor.rest();
+    assert!(rest == ["done"] || rest == ["TERM", "done"], "{rest:?}");
 }
 
 #[test]
