@@ -8,7 +8,7 @@ use clap_complete::Shell;
 
 use super::split::{self, Shape};
 use super::usage::UsageError;
-use super::{Cli, ShimVerb, Verb};
+use super::{Cli, Globals, ShimArgs, ShimVerb, Verb};
 
 /// What a command line asks for.
 #[derive(Debug)]
@@ -26,6 +26,9 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Parsed,
     let mut words = words.into_iter();
     let program = words.next().unwrap_or_else(|| OsString::from("chg"));
     let mut words: Vec<OsString> = words.collect();
+    if let Some(call) = shim_at_once(&words) {
+        return Ok(call);
+    }
     // Not built: clap does that for the verb that is meant, and for all of them it takes a millisecond.
     let top = Cli::command();
     match split::shape(&top, &words) {
@@ -42,6 +45,23 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Parsed,
         Shape::Nothing => return Err(nothing()),
     }
     read(top, program_name(&program), &words)
+}
+
+/// `chg shim NAME -- …`, as every shim calls it: nothing in it is for clap to read, which would take a millisecond.
+fn shim_at_once(words: &[OsString]) -> Option<Parsed> {
+    let [verb, call @ ..] = words else { return None };
+    let [name, dashes, ..] = call else { return None };
+    if verb != "shim" || dashes != "--" || !is_name(name) {
+        return None;
+    }
+    let verb = Verb::Shim(ShimArgs { verb: ShimVerb::Call(call.to_vec()) });
+    Some(Parsed::Do(Box::new(Cli { globals: Globals::default(), verb })))
+}
+
+/// Whether it can only be a shim's name: neither an option nor a verb of `chg shim`.
+fn is_name(word: &OsStr) -> bool {
+    !word.as_encoded_bytes().starts_with(b"-")
+        && !["install", "remove", "list", "env", "help"].iter().any(|verb| word == *verb)
 }
 
 /// The completions of a shell, for both names of the program.

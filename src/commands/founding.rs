@@ -29,7 +29,9 @@ pub(super) fn found(config: &Config, out: &Out, group: &str) -> Result<(), Error
     if directory.exists() {
         return Err(failed(&format!("the store {} is there already", directory.display())));
     }
-    store::open(&url, &Options { missing: Missing::Make(Access::Group(gid)), ..store_options(config) })?;
+    let options = Options { missing: Missing::Make(Access::Group(gid)), ..store_options(config) };
+    // The first look makes it.
+    store::open(&url, &options)?.snapshot()?;
     out.print(&[Line::from(format!("Made {} for the group {group}", directory.display()))])?;
     Ok(())
 }

@@ -6,6 +6,7 @@ mod contention;
 mod crash;
 mod doctor;
 mod exit_status;
+mod founding;
 mod inherited;
 mod line;
 mod line_terminal;

@@ -23,7 +23,7 @@ fn each_rule_finds_its_breach_and_only_there() {
         (
             "/proc",
             "fn f(pid: i32) { let _ = format!(\"/proc/{pid}/stat\"); }",
-            "supervise/mod.rs",
+            "heartbeat.rs",
             "attribution/owner.rs",
         ),
         ("/proc", "fn f() { procfs::process::all_processes(); }", "gpu/mod.rs", "attribution/owner.rs"),
