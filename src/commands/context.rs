@@ -96,8 +96,14 @@ impl Context<'_> {
         if swept == snapshot.pool {
             return Ok(snapshot);
         }
-        let Applied { pool, now, .. } = self.apply(&Verb::Sweep)?;
-        Ok(Snapshot { pool, now })
+        match self.apply(&Verb::Sweep) {
+            Ok(Applied { pool, now, .. }) => Ok(Snapshot { pool, now }),
+            // A store that cannot be written can still be looked at: what is over is over, recorded or not.
+            Err(error) => {
+                tracing::debug!(%error, "not swept");
+                Ok(Snapshot { pool: swept, now: snapshot.now })
+            }
+        }
     }
 
     /// `pool`, or what would be made of the scanned GPUs on first use.

@@ -18,8 +18,10 @@ pub(crate) fn report(ctx: &mut Context<'_>, options: &ReportOptions) -> Result<E
     let days = options.days.get();
     let window = Window { from: snapshot.now.before(DAY.saturating_mul(days)), to: snapshot.now };
     let mut report = Report::new(window);
-    // Not beyond the snapshot: what it shows as held and has ended since would be counted twice.
-    ctx.store.history(window.from..snapshot.now, &mut |ended| report.add(&ended))?;
+    // Up to the snapshot, what its sweep has just ended included, and not beyond: what it shows as held and has ended
+    // since would be counted twice.
+    let until = snapshot.now.after(Duration::from_nanos(1));
+    ctx.store.history(window.from..until, &mut |ended| report.add(&ended))?;
     for reservation in snapshot.pool.reservations.values() {
         report.add_current(reservation, snapshot.now);
     }

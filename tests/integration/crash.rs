@@ -263,3 +263,20 @@ fn release_ends_all_of_a_run_whose_launcher_is_dead_and_whose_command_lives() {
     assert!(both.iter().all(|pid| !lives(*pid)), "{both:?}");
     host.shows(0, "AVAILABLE (last released");
 }
+
+#[test]
+fn a_store_that_cannot_be_written_is_still_shown_without_what_is_over() {
+    let host = Host::with_gpus(1);
+    // So that the next commit lies beyond the limit below.
+    (0..3).for_each(|_| drop(host.me().does(&["--nonblock", "--", "true"])));
+    let holder = host.me().holds(&[]);
+    let command = command_on(&host, 0);
+    drop(holder);
+    await_end_of(command);
+    // No file may grow beyond 32 KB: as on a full disk.
+    let text = format!("trap '' XFSZ; ulimit -f 64; exec {} status", host.program().display());
+    let shown = host.me().shell(&text).output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&shown.stdout), String::from_utf8_lossy(&shown.stderr));
+    assert!(shown.status.success() && out.contains("GPU 0: AVAILABLE (last released"), "{out}{err}");
+    assert_eq!(host.json(&["report"])["total_reservations"], 4, "and recorded when it can be");
+}
