@@ -1,5 +1,6 @@
 //! Who sits on a GPU, by the kernel's word: abstract stream sockets named after UUIDs. A name exists once in a
-//! network namespace and vanishes with its owner, however that dies. Knows nothing of reservations.
+//! network namespace and vanishes with its owner, however that dies. Knows nothing of reservations, nor of
+//! the names of accounts.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -80,7 +81,7 @@ pub(crate) fn taken<'a>(uuids: impl IntoIterator<Item = &'a GpuUuid>) -> BTreeSe
 pub(crate) fn owner(uuid: &GpuUuid) -> Option<Seat> {
     match reach(uuid) {
         Ok(connection) => Some(match getsockopt(&connection, sockopt::PeerCredentials) {
-            Ok(peer) => Seat::Taken { uid: Uid(peer.uid()), pid: Pid(peer.pid()) },
+            Ok(peer) => Seat::Taken { uid: Uid(peer.uid()), pid: Pid(peer.pid()), account: None },
             Err(_) => Seat::TakenBySomebody,
         }),
         Err(Errno::ECONNREFUSED) => None,

@@ -125,7 +125,7 @@ impl Eyes {
     ) -> T {
         let mut seats: BTreeMap<GpuUuid, Seat> =
             seat::taken(self.uuids(pool)).into_iter().map(|uuid| (uuid, Seat::TakenBySomebody)).collect();
-        seats.extend(asked.iter().map(|(uuid, seat)| (uuid.clone(), *seat)));
+        seats.extend(asked.iter().map(|(uuid, seat)| (uuid.clone(), seat.clone())));
         let verdicts = RefCell::new(HashMap::new());
         let life = |process: &Identity| remembered(&verdicts, &self.here, process);
         look(&Seen {
@@ -142,8 +142,15 @@ impl Eyes {
     pub(crate) fn seat_owners(&self, pool: &Pool) -> BTreeMap<GpuUuid, Seat> {
         seat::taken(self.uuids(pool))
             .into_iter()
-            .filter_map(|uuid| seat::owner(&uuid).map(|owner| (uuid, owner)))
+            .filter_map(|uuid| seat::owner(&uuid).map(|owner| (uuid, self.named(owner))))
             .collect()
+    }
+
+    fn named(&self, seat: Seat) -> Seat {
+        match seat {
+            Seat::Taken { uid, pid, .. } => Seat::Taken { uid, pid, account: self.accounts.name_of(uid) },
+            Seat::TakenBySomebody => seat,
+        }
     }
 
     /// Of the pool's GPUs, and of those that a pool would be made of.

@@ -128,7 +128,7 @@ impl Site<'_> {
                 let doubt = reservation.and_then(|reservation| doubt::of(reservation, seat, self.seen));
                 Claim::Reserved { id: id.clone(), doubt }
             }
-            (Right::Nobody { .. }, Some(seat)) => Claim::Seated(*seat),
+            (Right::Nobody { .. }, Some(seat)) => Claim::Seated(seat.clone()),
             (Right::Nobody { last_released, past }, None) => {
                 Claim::Nobody { last_released, past: past.cloned() }
             }

@@ -84,12 +84,22 @@ pub(crate) enum Context {
 }
 
 /// Who sits on a GPU, by the kernel's word. The caller's own seats are not among them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Seat {
-    /// SO_PEERCRED of the listener.
-    Taken { uid: Uid, pid: Pid },
+    /// SO_PEERCRED of the listener, and the account name of the uid where that was looked up and has one.
+    Taken { uid: Uid, pid: Pid, account: Option<String> },
     /// Taken; by whom was not asked or cannot be known.
     TakenBySomebody,
+}
+
+impl Seat {
+    /// Whose it is, as accounts are shown. The overflow uid is nobody's: it stands for one that has no number here.
+    pub(crate) fn holder(&self) -> Option<String> {
+        match self {
+            Self::Taken { uid: Uid::OVERFLOW, .. } | Self::TakenBySomebody => None,
+            Self::Taken { uid, account, .. } => Some(account.clone().unwrap_or_else(|| format!("uid {uid}"))),
+        }
+    }
 }
 
 /// Everything that was observed for one decision.

@@ -146,7 +146,8 @@ pub(crate) enum Why {
     Unknown(Unknown),
     /// A process sits on it that the store knows nothing of.
     Seat {
-        uid: Option<super::ids::Uid>,
+        /// As shown; absent where nobody knows.
+        by: Option<String>,
     },
     /// Its record cannot be read.
     Damaged,

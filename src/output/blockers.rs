@@ -76,8 +76,10 @@ fn reason(group: &[&Blocker], ages: Ages) -> String {
             format!("set aside for {} (ahead in line)", people::holder(for_holder))
         }
         Why::Unknown(why) => format!("unknown ({})", clip(&why.to_string(), 120)),
-        Why::Seat { uid: Some(uid) } => format!("held by uid {uid} without a record"),
-        Why::Seat { uid: None } => "held by somebody without a record".to_owned(),
+        Why::Seat { by } => {
+            let holder = by.as_ref().map_or("somebody".to_owned(), |name| clip(name, people::NAME));
+            format!("held by {holder} without a record")
+        }
         Why::Damaged => "with a damaged record".to_owned(),
     }
 }

@@ -163,7 +163,7 @@ impl BlockerJson {
             Why::Draining => ("draining", Vec::new()),
             Why::SetAside { for_holder } => ("set_aside", vec![people::exact_holder(for_holder)]),
             Why::Unknown(_) => ("unknown", Vec::new()),
-            Why::Seat { uid } => ("seat", uid.iter().map(|uid| format!("uid {uid}")).collect()),
+            Why::Seat { by } => ("seat", by.iter().cloned().collect()),
             Why::Damaged => ("damaged", Vec::new()),
         };
         Self { gpu_id: blocker.gpu, reason, users }

@@ -15,7 +15,11 @@ fn gpu(name: &str) -> GpuUuid {
 }
 
 fn me() -> Seat {
-    Seat::Taken { uid: Uid(nix::unistd::geteuid().as_raw()), pid: Pid(process::id().cast_signed()) }
+    Seat::Taken {
+        uid: Uid(nix::unistd::geteuid().as_raw()),
+        pid: Pid(process::id().cast_signed()),
+        account: None,
+    }
 }
 
 #[test]
@@ -91,7 +95,7 @@ fn a_killed_owners_seat_is_free_at_once_and_wakes_who_watches() {
     let words: Vec<_> = words.iter().map(|word| word.to_str().unwrap()).collect();
     let (sitter, _) = Running::until_it_speaks(&mut in_role(gpu.as_str(), NAME, &words));
 
-    assert_eq!(owner(&gpu), Some(Seat::Taken { uid: Uid(ALICE), pid: sitter.pid() }));
+    assert_eq!(owner(&gpu), Some(Seat::Taken { uid: Uid(ALICE), pid: sitter.pid(), account: None }));
     assert!(matches!(take(&gpu), Err(SeatError::Taken(_))), "not even root sits down beside");
     let watch = watch(&gpu).unwrap();
     assert_eq!(events(&watch, PollTimeout::ZERO), PollFlags::empty(), "it lives");

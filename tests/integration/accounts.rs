@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::support::host::{BOTH_STORES, Host, STAY, ageless, can_be_others};
+use crate::support::host::{BOTH_STORES, Host, STAY, ageless, can_be_others, me};
 
 #[test]
 fn everybody_sees_who_uses_what_and_is_served_in_order() {
@@ -161,4 +161,33 @@ fn memory_of_processes_that_cannot_be_seen_is_use_all_the_same() {
     assert_eq!(refused.code, Some(75), "{refused}");
     // Where that much is nobody's business, an option says so.
     host.me().does(&["--memory-threshold", "40000", "-G", "0", "--nonblock", "--", "true"]);
+}
+
+#[test]
+fn a_run_of_a_mistaken_store_is_shown_by_the_account_that_sits_there() {
+    let host = Host::with_gpus(2);
+    let mistaken = host.other_store();
+    let mine = host.me().with_store(&mistaken).holds(&["-G", "0"]);
+    let seated = |gpu, name: &str, pid| {
+        format!("GPU {gpu}: IN USE WITHOUT RESERVATION by user {name} - seat held by PID {pid}")
+    };
+    assert_eq!(host.line(0), seated(0, &me(), mine.pid()));
+    assert_eq!(host.json(&["status"])[0]["unreserved_users"], serde_json::json!([me()]));
+    if !can_be_others() {
+        return;
+    }
+    let theirs = host.user(1).with_store(&mistaken).holds(&["-G", "1"]);
+    assert_eq!(host.line(1), seated(1, "uid 23001", theirs.pid()));
+    let refused = host.user(2).runs(&["-G", "0", "--nonblock", "--", "true"]);
+    assert_eq!(refused.code, Some(75), "{refused}");
+    let waiter = host.user(2).waits(&["-g", "2", "--", "true"]);
+    let blocked = &host.queue()[0]["blocked_by"];
+    assert_eq!(
+        *blocked,
+        serde_json::json!([
+            {"gpu_id": 0, "reason": "seat", "users": [me()]},
+            {"gpu_id": 1, "reason": "seat", "users": ["uid 23001"]},
+        ])
+    );
+    drop(waiter);
 }

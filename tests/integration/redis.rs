@@ -55,12 +55,9 @@ fn nobody_gets_a_held_gpu_from_a_server_that_has_just_lost_its_data() {
     server(&mut host).returns();
     let refused = host.me().runs(&["--nonblock", "--", "true"]);
     assert_eq!(refused.code, Some(75), "{refused}");
-    assert!(
-        host.line(0).contains("IN USE WITHOUT RESERVATION by user uid ")
-            && host.line(0).contains(" - seat held by PID "),
-        "{}",
-        host.line(0)
-    );
+    let seated =
+        format!("GPU 0: IN USE WITHOUT RESERVATION by user {} - seat held by PID {}", me(), holder.pid());
+    assert_eq!(host.line(0), seated);
     holder.gets(Signal::SIGCONT);
     host.shows(0, &format!("IN USE by {} for ", me()));
     holder.stops();

@@ -183,7 +183,7 @@ fn strangers(pool: &Pool, seats: &BTreeMap<GpuUuid, Seat>, eyes: &Eyes) -> Vec<(
     let is_given =
         |uuid: &GpuUuid| slot(uuid).is_some_and(|(_, slot)| matches!(slot.state, SlotState::Held(_)));
     let strange = seats.iter().filter(|(uuid, _)| !is_given(uuid));
-    strange.filter_map(|(uuid, seat)| Some((index(uuid)?, *seat))).collect()
+    strange.filter_map(|(uuid, seat)| Some((index(uuid)?, seat.clone()))).collect()
 }
 
 fn look_for_pools(config: &Config, seats: Vec<(GpuIndex, Seat)>) -> pools::Facts {

@@ -51,7 +51,7 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
         found.push(Finding::warning(Area::Pools, message, mend));
     }
     found.extend(facts.seats.iter().map(|(gpu, seat)| {
-        let message = format!("{} runs on GPU {gpu} by another store than this one", sitter(*seat));
+        let message = format!("{} runs on GPU {gpu} by another store than this one", sitter(seat));
         let mend = "let everybody use one store: name it in /etc/canhazgpu/config.toml";
         Finding::problem(Area::Pools, message, Some(mend.to_owned()))
     }));
@@ -138,11 +138,11 @@ mod tests {
 
     #[test]
     fn a_run_of_another_store_is_a_problem() {
-        let seat = Seat::Taken { uid: Uid(1002), pid: Pid(77) };
+        let seat = Seat::Taken { uid: Uid(1002), pid: Pid(77), account: Some("bob".into()) };
         let facts = Facts { seats: vec![(GpuIndex(3), seat)], ..facts("sqlite:/x", None) };
         let found = judge(&facts);
         assert_eq!(found[0].level, Level::Problem);
-        assert_eq!(found[0].message, "uid 1002 (PID 77) runs on GPU 3 by another store than this one");
+        assert_eq!(found[0].message, "bob (PID 77) runs on GPU 3 by another store than this one");
     }
 
     #[test]

@@ -99,7 +99,7 @@ fn not_believed(occupancy: &Occupancy, pool: &Pool) -> Option<Finding> {
     let held = named(pool.reservations.get(id)?);
     let message = match doubt {
         Doubt::SeatOfAnother(seat) => {
-            format!("{held} is not believed: {} sits on GPU {gpu}", sitter(*seat))
+            format!("{held} is not believed: {} sits on GPU {gpu}", sitter(seat))
         }
         Doubt::NobodyThere => format!("{held} is not believed: nobody sits on GPU {gpu}"),
     };
@@ -111,10 +111,11 @@ fn release(id: &LeaseId) -> String {
 }
 
 /// Who sits on a GPU.
-pub(super) fn sitter(seat: Seat) -> String {
+pub(super) fn sitter(seat: &Seat) -> String {
+    let who = seat.holder().unwrap_or_else(|| "somebody".to_owned());
     match seat {
-        Seat::Taken { uid, pid } => format!("uid {uid} (PID {pid})"),
-        Seat::TakenBySomebody => "somebody".to_owned(),
+        Seat::Taken { pid, .. } if pid.0 > 0 => format!("{who} (PID {pid})"),
+        Seat::Taken { .. } | Seat::TakenBySomebody => who,
     }
 }
 

@@ -13,11 +13,11 @@ pub(super) fn of(reservation: &Reservation, seat: Option<&Seat>, seen: &Seen<'_>
         return None;
     }
     match seat {
-        Some(seat @ Seat::Taken { uid, pid }) => {
+        Some(seat @ Seat::Taken { uid, pid, .. }) => {
             let holder = reservation.holder.uid?;
             // A pid or uid without a mapping here says nothing about its owner.
             let told = *pid != Pid(0) && *uid != Uid::OVERFLOW;
-            (told && *uid != holder).then_some(Doubt::SeatOfAnother(*seat))
+            (told && *uid != holder).then_some(Doubt::SeatOfAnother(seat.clone()))
         }
         Some(Seat::TakenBySomebody) => None,
         None => all_are_dead(reservation, seen).then_some(Doubt::NobodyThere),

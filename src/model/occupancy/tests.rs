@@ -27,16 +27,16 @@ fn claim_in_words(claim: &Claim) -> String {
         Claim::Reserved { doubt: None, .. } => "reserved".into(),
         Claim::Reserved { doubt: Some(Doubt::NobodyThere), .. } => "reserved but nobody there".into(),
         Claim::Reserved { doubt: Some(Doubt::SeatOfAnother(seat)), .. } => {
-            format!("reserved but {}", seat_in_words(*seat))
+            format!("reserved but {}", seat_in_words(seat))
         }
-        Claim::Seated(seat) => seat_in_words(*seat),
+        Claim::Seated(seat) => seat_in_words(seat),
         Claim::Damaged { .. } => "damaged".into(),
     }
 }
 
-fn seat_in_words(seat: Seat) -> String {
+fn seat_in_words(seat: &Seat) -> String {
     match seat {
-        Seat::Taken { uid, pid } => format!("seat of {uid} {pid}"),
+        Seat::Taken { uid, pid, .. } => format!("seat of {uid} {pid}"),
         Seat::TakenBySomebody => "seat of somebody".into(),
     }
 }

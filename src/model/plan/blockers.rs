@@ -6,7 +6,7 @@ use crate::model::ids::GpuIndex;
 use crate::model::occupancy::{Claim, Occupancy, Role, Usage};
 use crate::model::pool::Pool;
 use crate::model::process::Process;
-use crate::model::seen::{Seat, Seen, Unknown};
+use crate::model::seen::{Seen, Unknown};
 use crate::model::verb::{Blocker, User, Why};
 
 use super::supply::{Ask, Supply, new_number};
@@ -44,8 +44,7 @@ fn why(pool: &Pool, seen: &Seen<'_>, supply: &Supply, occupancy: &Occupancy) -> 
                 expiry: held.expiry,
             }
         }
-        (Claim::Seated(Seat::Taken { uid, .. }), _) => Why::Seat { uid: Some(*uid) },
-        (Claim::Seated(Seat::TakenBySomebody), _) => Why::Seat { uid: None },
+        (Claim::Seated(seat), _) => Why::Seat { by: seat.holder() },
         (Claim::Nobody { .. }, Usage::Unknown(unknown)) => Why::Unknown(unknown.clone()),
         (Claim::Nobody { .. }, usage) => {
             if let Some(number) = new_number(pool, seen, gpu) {

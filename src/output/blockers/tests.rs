@@ -1,7 +1,7 @@
 //! Reasons, one by one and together.
 
 use super::*;
-use crate::model::ids::{LeaseId, Pid, Uid};
+use crate::model::ids::{LeaseId, Pid};
 use crate::model::seen::Unknown;
 use crate::output::status::scene::{NOW, ago, holder};
 
@@ -64,8 +64,8 @@ fn every_reason_has_its_words() {
         blocked(0, Why::Draining),
         blocked(1, Why::SetAside { for_holder: holder("dora") }),
         blocked(2, Why::Unknown(Unknown::Lost)),
-        blocked(3, Why::Seat { uid: Some(Uid(7)) }),
-        blocked(4, Why::Seat { uid: None }),
+        blocked(3, Why::Seat { by: Some("carol".into()) }),
+        blocked(4, Why::Seat { by: None }),
         blocked(5, Why::Damaged),
         blocked(6, used_by(None)),
     ];

@@ -1,6 +1,6 @@
 //! The one word for a GPU: what its claim and its use come to together. Pure.
 
-use crate::model::ids::Uid;
+use crate::model::ids::Pid;
 use crate::model::occupancy::{Claim, Doubt, Usage};
 use crate::model::seen::Seat;
 
@@ -17,7 +17,7 @@ pub(in crate::output) enum Condition {
     Unreserved,
     /// Somebody sits on it whom the store knows nothing of: who.
     Seated {
-        uid: Option<Uid>,
+        user: Option<String>,
         holder: String,
     },
     /// Nobody can tell: why.
@@ -35,7 +35,7 @@ impl Condition {
             }
             (Claim::Reserved { doubt: Some(doubt), .. }, _) => Self::False(false_record(doubt)),
             (Claim::Reserved { doubt: None, .. }, _) => Self::Reserved,
-            (Claim::Seated(seat), _) => seated(*seat),
+            (Claim::Seated(seat), _) => seated(seat),
             (Claim::Nobody { .. }, Usage::Idle { .. }) => Self::Available,
             (Claim::Nobody { .. }, Usage::Draining { .. }) => Self::Draining,
             (Claim::Nobody { .. }, Usage::InUse { .. }) => Self::Unreserved,
@@ -43,17 +43,20 @@ impl Condition {
     }
 }
 
-fn seated(seat: Seat) -> Condition {
-    match seat {
-        Seat::Taken { uid, pid } => Condition::Seated { uid: Some(uid), holder: format!("PID {pid}") },
-        Seat::TakenBySomebody => Condition::Seated { uid: None, holder: "an unknown process".to_owned() },
-    }
+fn seated(seat: &Seat) -> Condition {
+    let holder = match seat {
+        // The kernel's word for a process of another pid namespace.
+        Seat::Taken { pid: Pid(0), .. } | Seat::TakenBySomebody => "an unknown process".to_owned(),
+        Seat::Taken { pid, .. } => format!("PID {pid}"),
+    };
+    Condition::Seated { user: seat.holder(), holder }
 }
 
 fn false_record(doubt: &Doubt) -> String {
     match doubt {
-        Doubt::SeatOfAnother(Seat::Taken { uid, .. }) => format!("seat held by uid {uid}"),
-        Doubt::SeatOfAnother(Seat::TakenBySomebody) => "seat held by somebody else".to_owned(),
+        Doubt::SeatOfAnother(seat) => {
+            format!("seat held by {}", seat.holder().unwrap_or_else(|| "somebody else".to_owned()))
+        }
         Doubt::NobodyThere => "nobody holds its seat".to_owned(),
     }
 }

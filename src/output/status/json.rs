@@ -9,7 +9,7 @@ use crate::model::reservation::{Kind, Reservation};
 
 use super::super::clock::{full, rfc3339};
 use super::super::people;
-use super::lines::{memory_of, seat_owner, validation};
+use super::lines::{memory_of, validation};
 use super::table::ending;
 use super::{Condition, GpuView, StatusView};
 
@@ -126,7 +126,7 @@ impl GpuJson {
             last_released: last_released(gpu).map(rfc3339),
             last_heartbeat: held.filter(|r| r.kind == Kind::Run).map(|r| rfc3339(r.heartbeat)),
             expiry_time: held.and_then(|reservation| reservation.expiry).map(rfc3339),
-            unreserved_users: users_without_right(gpu, &condition, &without_right),
+            unreserved_users: users_without_right(&condition, &without_right),
             process_info: process_info(gpu, &condition, &without_right),
             error: error(&condition),
             uuid: gpu.uuid.as_ref().map(ToString::to_string),
@@ -199,9 +199,9 @@ fn without_right<'a>(gpu: &'a GpuView, condition: &Condition) -> Vec<&'a Judged>
     }
 }
 
-fn users_without_right(gpu: &GpuView, condition: &Condition, processes: &[&Judged]) -> Vec<String> {
+fn users_without_right(condition: &Condition, processes: &[&Judged]) -> Vec<String> {
     match condition {
-        Condition::Seated { uid, .. } => seat_owner(gpu, *uid).into_iter().collect(),
+        Condition::Seated { user, .. } => user.iter().cloned().collect(),
         _ => people::exact_owners(processes.iter().copied()),
     }
 }

@@ -1,6 +1,6 @@
 //! `chg status`: one line per GPU in the form that scripts parse. Pure.
 
-use crate::model::ids::{Megabytes, Timestamp, Uid};
+use crate::model::ids::{Megabytes, Timestamp};
 use crate::model::occupancy::{Claim, Judged, Role, Usage};
 use crate::model::reservation::{Kind, Reservation};
 
@@ -30,7 +30,7 @@ fn line(gpu: &GpuView, now: Timestamp) -> Line {
             line.push(Tone::Bad, &format!(" [false record: {why}]"));
         }
         Condition::Unreserved => unreserved(&mut line, gpu.used(), &gpu.users()),
-        Condition::Seated { uid, holder } => seated(&mut line, gpu, uid, &holder),
+        Condition::Seated { user, holder } => seated(&mut line, gpu, user, &holder),
         Condition::Unknown(why) => unknown(&mut line, gpu, &why, now),
     }
     bystanders(&mut line, gpu);
@@ -101,21 +101,13 @@ fn unreserved(line: &mut Line, memory: Option<Megabytes>, users: &[&Judged]) {
     line.push(Tone::Plain, &format!(" {} - {}", people::by(&names), people::used_by(memory, users)));
 }
 
-fn seated(line: &mut Line, gpu: &GpuView, uid: Option<Uid>, holder: &str) {
+fn seated(line: &mut Line, gpu: &GpuView, user: Option<String>, holder: &str) {
     line.push(Tone::Bad, "IN USE WITHOUT RESERVATION");
-    let names = seat_owner(gpu, uid).into_iter().collect::<Vec<_>>();
+    let names = user.map(|name| clip(&name, people::NAME)).into_iter().collect::<Vec<_>>();
     line.push(Tone::Plain, &format!(" {} - seat held by {holder}", people::by(&names)));
     if let (Some(used), false) = (gpu.used(), gpu.users().is_empty()) {
         line.push(Tone::Plain, &format!(", {}", people::used_by(Some(used), &gpu.users())));
     }
-}
-
-/// The account of a seat's uid, where a process on the GPU tells its name.
-pub(super) fn seat_owner(gpu: &GpuView, uid: Option<Uid>) -> Option<String> {
-    let uid = uid?;
-    let process = gpu.occupancy.processes.iter().map(|judged| &judged.process).find(|p| p.uid == Some(uid));
-    let account = process.and_then(|process| process.account.as_deref());
-    Some(account.map_or_else(|| format!("uid {uid}"), ToOwned::to_owned))
 }
 
 fn unknown(line: &mut Line, gpu: &GpuView, why: &str, now: Timestamp) {

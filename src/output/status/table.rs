@@ -11,7 +11,7 @@ use super::super::escape::clip;
 use super::super::grid::grid;
 use super::super::line::{Line, Tone};
 use super::super::people;
-use super::lines::{seat_owner, validation};
+use super::lines::validation;
 use super::{Condition, GpuView, StatusView};
 
 const HEADINGS: [&str; 9] =
@@ -60,7 +60,7 @@ pub(in crate::output) fn status_word(gpu: &GpuView, condition: &Condition) -> (&
 pub(in crate::output) fn user_of(gpu: &GpuView, condition: &Condition) -> String {
     match (&gpu.reservation, condition) {
         (Some(reservation), _) => people::holder(&reservation.holder),
-        (None, Condition::Seated { uid, .. }) => seat_owner(gpu, *uid).unwrap_or_default(),
+        (None, Condition::Seated { user, .. }) => user.clone().unwrap_or_default(),
         (None, Condition::Unreserved) => people::owners(gpu.users()).join(", "),
         (None, _) => String::new(),
     }

@@ -159,7 +159,7 @@ fn a_record_that_the_kernel_contradicts_is_a_problem() {
         only(&facts)
     };
     assert_eq!(believed(None).0, Level::Ok);
-    let seat = Seat::Taken { uid: Uid(1002), pid: Pid(77) };
+    let seat = Seat::Taken { uid: Uid(1002), pid: Pid(77), account: None };
     let (level, message, mend) = believed(Some(Doubt::SeatOfAnother(seat)));
     assert_eq!(level, Level::Problem);
     assert_eq!(message, "reservation a of alice (GPU 0) is not believed: uid 1002 (PID 77) sits on GPU 0");

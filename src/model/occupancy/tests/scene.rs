@@ -185,7 +185,7 @@ impl Scene {
             pool.reservations.insert(id.clone(), claimed.reservation(id, kind));
         }
         let seat = self.seat.as_ref().map(|seat| match seat.uid {
-            Some(uid) => Seat::Taken { uid: Uid(uid), pid: Pid(seat.pid) },
+            Some(uid) => Seat::Taken { uid: Uid(uid), pid: Pid(seat.pid), account: account(uid) },
             None => Seat::TakenBySomebody,
         });
         Host {

@@ -74,7 +74,7 @@ fn what_is_not_free_is_named_with_its_reason() {
     assert_eq!((by[0].name.as_deref(), by[0].process.as_str()), (Some("u2"), "python3"));
     assert_eq!(why[2], (2, &Why::Unknown(Unknown::Lost)));
     assert_eq!(why[3], (3, &Why::Draining));
-    assert_eq!(why[4], (4, &Why::Seat { uid: Some(Uid(5)) }));
+    assert_eq!(why[4], (4, &Why::Seat { by: Some("uid 5".into()) }));
     assert_eq!(why.len(), 5);
     world.drain(5);
     let refusal = world.refused(3, nonblock("b", exactly(&[5])));

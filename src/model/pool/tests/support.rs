@@ -171,8 +171,8 @@ impl World {
         let here = here();
         let mut seats = BTreeMap::new();
         for (id, (uid, uuids)) in self.seated.iter().filter(|(id, _)| Some(*id) != own) {
-            let seat = Seat::Taken { uid: *uid, pid: process(id.as_str()).pid };
-            seats.extend(uuids.iter().map(|uuid| (uuid.clone(), seat)));
+            let seat = Seat::Taken { uid: *uid, pid: process(id.as_str()).pid, account: None };
+            seats.extend(uuids.iter().map(|uuid| (uuid.clone(), seat.clone())));
         }
         let life = |identity: &Identity| {
             self.asked.set(self.asked.get() + 1);

@@ -192,8 +192,13 @@ fn false_records_say_why() {
         let line = one_line(&doubted(doubt));
         line.split("] ").nth(1).unwrap().to_owned()
     };
-    let taken = Seat::Taken { uid: Uid(1002), pid: Pid(8) };
-    assert_eq!(suffix(Doubt::SeatOfAnother(taken)), "[false record: seat held by uid 1002]");
+    let taken = |account: Option<&str>| Seat::Taken {
+        uid: Uid(1002),
+        pid: Pid(8),
+        account: account.map(ToOwned::to_owned),
+    };
+    assert_eq!(suffix(Doubt::SeatOfAnother(taken(Some("bob")))), "[false record: seat held by bob]");
+    assert_eq!(suffix(Doubt::SeatOfAnother(taken(None))), "[false record: seat held by uid 1002]");
     assert_eq!(
         suffix(Doubt::SeatOfAnother(Seat::TakenBySomebody)),
         "[false record: seat held by somebody else]"
@@ -208,19 +213,27 @@ pub(super) fn doubted(doubt: Doubt) -> Scene {
 }
 
 #[test]
-fn a_seat_without_a_record_is_shown_by_uid_and_pid() {
-    let seat = Claim::Seated(Seat::Taken { uid: Uid(1001), pid: Pid(812) });
+fn a_seat_without_a_record_is_shown_by_account_and_pid() {
+    let seated = |seat, usage, on| one_line(&Scene::default().gpu(Claim::Seated(seat), usage, on));
+    let taken = |uid, pid, account: Option<&str>| Seat::Taken {
+        uid: Uid(uid),
+        pid: Pid(pid),
+        account: account.map(ToOwned::to_owned),
+    };
     assert_eq!(
-        one_line(&Scene::default().gpu(seat.clone(), idle(1), vec![])),
-        "GPU 0: IN USE WITHOUT RESERVATION by user uid 1001 - seat held by PID 812"
+        seated(taken(1001, 812, Some("bob")), idle(1), vec![]),
+        "GPU 0: IN USE WITHOUT RESERVATION by user bob - seat held by PID 812"
     );
     assert_eq!(
-        one_line(&Scene::default().gpu(seat, in_use(2000), vec![process(812, "bob", "python3")])),
-        "GPU 0: IN USE WITHOUT RESERVATION by user bob - seat held by PID 812, 2000MB used by PID 812 (python3)"
+        seated(taken(23001, 812, None), in_use(2000), vec![process(812, "bob", "python3")]),
+        "GPU 0: IN USE WITHOUT RESERVATION by user uid 23001 - seat held by PID 812, 2000MB used by PID 812 (python3)"
     );
+    let unknown = "GPU 0: IN USE WITHOUT RESERVATION by an unknown user - seat held by an unknown process";
+    assert_eq!(seated(Seat::TakenBySomebody, idle(1), vec![]), unknown);
     assert_eq!(
-        one_line(&Scene::default().gpu(Claim::Seated(Seat::TakenBySomebody), idle(1), vec![])),
-        "GPU 0: IN USE WITHOUT RESERVATION by an unknown user - seat held by an unknown process"
+        seated(taken(Uid::OVERFLOW.0, 0, Some("nobody")), idle(1), vec![]),
+        unknown,
+        "of another namespace"
     );
 }
 

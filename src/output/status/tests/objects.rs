@@ -53,7 +53,7 @@ fn a_host_with_a_bit_of_everything() {
 
 #[test]
 fn only_a_gpu_that_can_be_had_is_available() {
-    let seat = Claim::Seated(Seat::Taken { uid: Uid(1001), pid: Pid(812) });
+    let seat = Claim::Seated(Seat::Taken { uid: Uid(1001), pid: Pid(812), account: Some("bob".into()) });
     let scene = Scene::default()
         .nobodys(None, idle(1), vec![])
         .nobodys(None, Usage::Draining { used: Megabytes(9) }, vec![])
@@ -65,7 +65,7 @@ fn only_a_gpu_that_can_be_had_is_available() {
     let of = |field: &str| objects.as_array().unwrap().iter().map(|o| o[field].clone()).collect::<Vec<_>>();
     assert_eq!(of("status"), ["AVAILABLE", "IN_USE", "UNRESERVED", "UNRESERVED", "ERROR", "ERROR"]);
     assert_eq!(of("error")[4..], [value!("record is damaged: x"), value!("GPU is lost")]);
-    assert_eq!(of("unreserved_users")[3], value!(["uid 1001"]));
+    assert_eq!(of("unreserved_users")[3], value!(["bob"]));
     assert_eq!(of("process_info")[3], "seat held by PID 812");
 }
 
