@@ -133,6 +133,7 @@ impl Context<'_> {
             on_busy: OnBusy::Refuse,
             in_use: InUse::Avoid,
             until_exit: UntilExit::No,
+            share: None,
             enqueued: None,
         })
     }

@@ -23,6 +23,7 @@ pub(crate) fn reserve(
         on_busy: options.on_busy,
         in_use: options.in_use,
         until_exit: options.until_exit,
+        share: options.share,
         ..ctx.request(options.demand.clone(), Kind::Manual)?
     };
     let signals = Signals::open()?;

@@ -73,6 +73,7 @@ fn request(ctx: &Context<'_>, run: &Run<'_>) -> Result<Request, Error> {
         note: run.options.note.clone(),
         command: run.command.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
         on_busy: run.options.on_busy,
+        share: run.options.share,
         ..ctx.request(run.options.demand.clone(), Kind::Run)?
     })
 }

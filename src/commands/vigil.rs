@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::identity::Identity;
-use crate::model::ids::{GpuUuid, Pid, Timestamp};
+use crate::model::ids::{GpuUuid, LeaseId, Pid, Timestamp};
 use crate::model::pool::Pool;
 use crate::model::verb::{Standing, Why};
 
@@ -31,15 +31,17 @@ pub(crate) fn causes(standing: &Standing, pool: &Pool) -> Vec<Cause> {
     let ahead = standing.behind.as_ref().and_then(|id| pool.waiters.iter().find(|waiter| waiter.id == *id));
     let mut causes: Vec<Cause> =
         ahead.and_then(|waiter| waiter.client.clone()).map(Cause::Process).into_iter().collect();
-    if standing.position <= WATCHFUL {
+    let processes = |id: &LeaseId| {
+        let lease = pool.reservations.get(id).into_iter();
+        lease.flat_map(|lease| lease.launcher.iter().chain(&lease.child).chain(&lease.adopted)).cloned()
+    };
+    // Nobody else watches those: the others in line do not wait for them.
+    let own = standing.share.iter().flat_map(|share| &share.leases);
+    causes.extend(own.flat_map(processes).map(Cause::Process));
+    if standing.position <= WATCHFUL && standing.share.is_none() {
         for blocker in &standing.blocked_by {
             match &blocker.why {
-                Why::Reserved { id, .. } => {
-                    if let Some(lease) = pool.reservations.get(id) {
-                        let processes = lease.launcher.iter().chain(&lease.child).chain(&lease.adopted);
-                        causes.extend(processes.cloned().map(Cause::Process));
-                    }
-                }
+                Why::Reserved { id, .. } => causes.extend(processes(id).map(Cause::Process)),
                 Why::Used { by } => causes.extend(by.iter().map(|user| Cause::Pid(user.pid))),
                 Why::Seat { .. } => {
                     let uuid = pool.slots.get(&blocker.gpu).and_then(|slot| slot.uuid.clone());
@@ -54,8 +56,8 @@ pub(crate) fn causes(standing: &Standing, pool: &Pool) -> Vec<Cause> {
 
 /// How long to sleep at most. `in_vain` counts looks that changed nothing, `jitter` is from 0 to 1.
 pub(crate) fn next_look(standing: &Standing, now: Timestamp, in_vain: u32, jitter: f64) -> Duration {
-    let unannounced =
-        standing.blocked_by.iter().any(|blocker| matches!(blocker.why, Why::Draining | Why::Used { .. }));
+    let unannounced = standing.share.is_none()
+        && standing.blocked_by.iter().any(|blocker| matches!(blocker.why, Why::Draining | Why::Used { .. }));
     let by_itself = match (standing.position <= WATCHFUL, unannounced) {
         (true, true) => EAGER.saturating_mul(1 << in_vain.min(12)).min(PATIENT),
         (true, false) => LOOK,
@@ -75,6 +77,7 @@ pub(crate) fn is_like(before: &Standing, after: &Standing) -> bool {
     before.position == after.position
         && before.available == after.available
         && before.blocked_by == after.blocked_by
+        && before.share == after.share
         && before.behind == after.behind
 }
 
@@ -89,7 +92,15 @@ mod tests {
 
     fn standing(position: usize, blocked_by: Vec<Why>) -> Standing {
         let blocked_by = blocked_by.into_iter().map(|why| Blocker { gpu: GpuIndex(0), why }).collect();
-        Standing { position, enqueued: NOW, give_up: None, available: Vec::new(), blocked_by, behind: None }
+        Standing {
+            position,
+            enqueued: NOW,
+            give_up: None,
+            available: Vec::new(),
+            blocked_by,
+            share: None,
+            behind: None,
+        }
     }
 
     fn reserved(expiry: Option<Timestamp>) -> Why {

@@ -23,6 +23,8 @@ const THIRTY: NonZeroU32 = NonZeroU32::new(30).unwrap();
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RunOptions {
     pub(crate) demand: Demand,
+    /// How many GPUs one person may hold at once.
+    pub(crate) share: Option<NonZeroU32>,
     pub(crate) on_busy: OnBusy,
     /// Exit status when the GPUs were not free in time.
     pub(crate) busy_status: u8,
@@ -57,6 +59,8 @@ pub(crate) enum Talk {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ReserveOptions {
     pub(crate) demand: Demand,
+    /// How many GPUs one person may hold at once.
+    pub(crate) share: Option<NonZeroU32>,
     pub(crate) on_busy: OnBusy,
     pub(crate) busy_status: u8,
     pub(crate) lasts: Duration,
@@ -149,6 +153,7 @@ impl Config {
     pub(crate) fn run_on(&self, demand: Demand, args: &RunArgs) -> Result<RunOptions, ConfigError> {
         Ok(RunOptions {
             demand: self.within_share(demand)?,
+            share: self.share(),
             on_busy: self.on_busy("run", &args.busy),
             busy_status: self.busy_status("run", &args.busy),
             timeout: self.timeout(args.timeout)?,
@@ -167,6 +172,7 @@ impl Config {
     pub(crate) fn reserve(&self, args: &ReserveArgs) -> Result<ReserveOptions, ConfigError> {
         Ok(ReserveOptions {
             demand: self.within_share(self.demand("reserve", &args.gpus)?)?,
+            share: self.share(),
             on_busy: self.on_busy("reserve", &args.busy),
             busy_status: self.busy_status("reserve", &args.busy),
             lasts: self.lasts(args.duration)?,
@@ -299,8 +305,12 @@ impl Config {
         }
     }
 
+    fn share(&self) -> Option<NonZeroU32> {
+        self.policy().max_gpus_per_user.map(|limit| limit.value)
+    }
+
     /// # Errors
-    /// More GPUs than the host allows one account.
+    /// More GPUs than the host allows one person; what is held already is for the pool to count.
     pub(crate) fn within_share(&self, demand: Demand) -> Result<Demand, ConfigError> {
         let asked = match &demand {
             Demand::Count(count) => count.get(),

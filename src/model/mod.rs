@@ -14,6 +14,7 @@ pub(crate) mod process;
 pub(crate) mod request;
 pub(crate) mod reservation;
 pub(crate) mod seen;
+pub(crate) mod share;
 pub(crate) mod strategy;
 pub(crate) mod verb;
 pub(crate) mod waiter;

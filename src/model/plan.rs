@@ -69,6 +69,7 @@ pub(super) fn plan_ahead(
             Presence::Here => {
                 plan.supply.take(turn.gpus(), &waiter.id);
                 if let Turn::Fits(gpus) = turn {
+                    plan.supply.promise(&waiter.holder, gpus.len());
                     plan.grants.push((waiter.id.clone(), gpus));
                 }
             }

@@ -69,6 +69,8 @@ pub(crate) struct Request {
     pub(crate) on_busy: OnBusy,
     pub(crate) in_use: InUse,
     pub(crate) until_exit: UntilExit,
+    /// How many GPUs its person may hold at once, where the host sets a limit.
+    pub(crate) share: Option<NonZeroU32>,
     /// When this client first stood in line: a store that lost its data gives the place back.
     pub(crate) enqueued: Option<Timestamp>,
 }

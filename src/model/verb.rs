@@ -8,6 +8,7 @@ use super::ids::{GpuIndex, LeaseId, Timestamp};
 use super::request::Request;
 use super::reservation::{Ending, Holder, Kind, Reservation};
 use super::seen::Unknown;
+use super::share::Share;
 use super::strategy::Strategy;
 
 /// A wish, carried out by [`super::pool::Pool::apply`] whatever the store.
@@ -112,6 +113,8 @@ pub(crate) struct Standing {
     /// GPUs that this request could have now: free, and set aside for nobody earlier in line.
     pub(crate) available: Vec<GpuIndex>,
     pub(crate) blocked_by: Vec<Blocker>,
+    /// What its person holds, where that keeps it waiting.
+    pub(crate) share: Option<Share>,
     /// The nearest live waiter ahead: worth watching, its death changes this standing.
     pub(crate) behind: Option<LeaseId>,
 }
@@ -166,11 +169,19 @@ pub(crate) struct User {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// The GPUs are not free, and the request does not wait.
-    Busy { demand: super::request::Demand, available: Vec<GpuIndex>, blocked_by: Vec<Blocker> },
+    Busy {
+        demand: super::request::Demand,
+        available: Vec<GpuIndex>,
+        blocked_by: Vec<Blocker>,
+        /// What the person holds, where that stands in the way.
+        share: Option<Share>,
+    },
     /// The waiter's time was over.
-    GaveUp { available: Vec<GpuIndex>, blocked_by: Vec<Blocker> },
+    GaveUp { available: Vec<GpuIndex>, blocked_by: Vec<Blocker>, share: Option<Share> },
     /// More than the pool has.
     TooMany { requested: u32, pool: u32 },
+    /// More than one person may hold at once.
+    BeyondShare { requested: u32, limit: u32 },
     /// Ids that are not in the pool.
     NotInPool { ids: Vec<GpuIndex>, pool: Vec<GpuIndex> },
     /// The driver reports no GPU to make a pool of, or fewer than asked for.

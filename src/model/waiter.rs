@@ -1,5 +1,6 @@
 //! Somebody in line. Pure.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::identity::Identity;
@@ -15,6 +16,8 @@ pub(crate) struct Waiter {
     pub(crate) demand: Demand,
     /// Whether GPUs in use without reservation would do for it: those behind it must not take them first.
     pub(crate) in_use: InUse,
+    /// How many GPUs its person may hold at once, where its host sets a limit.
+    pub(crate) share: Option<NonZeroU32>,
     pub(crate) kind: Kind,
     pub(crate) lasts: Option<Duration>,
     pub(crate) note: Option<String>,

@@ -14,6 +14,7 @@ mod people;
 mod queue;
 mod refusal;
 mod report;
+mod share;
 mod status;
 mod stream;
 mod trace;

@@ -1,9 +1,12 @@
 //! `chg queue`: who waits for what, since when, and for whom. Pure.
 
+use std::num::NonZeroU32;
+
 use serde::Serialize;
 
 use crate::model::ids::{GpuIndex, Timestamp};
 use crate::model::request::Demand;
+use crate::model::share::Share;
 use crate::model::verb::{Blocker, Standing, Why};
 use crate::model::waiter::Waiter;
 
@@ -12,7 +15,7 @@ use super::clock::{full, rfc3339};
 use super::escape::clip;
 use super::grid::grid;
 use super::line::{Line, Tone};
-use super::people;
+use super::{people, share};
 
 const HEADINGS: [&str; 6] = ["POSITION", "USER", "WANTS", "WAITED", "BLOCKED BY", "NOTE"];
 const USER: usize = 32;
@@ -39,12 +42,16 @@ pub(crate) fn queue(view: &QueueView) -> Vec<Line> {
 }
 
 fn row(waiter: &Waiter, standing: &Standing, now: Timestamp) -> Vec<Line> {
+    let blocked = match &standing.share {
+        Some(share) => share::theirs(share),
+        None => listed(&standing.blocked_by, Ages::At(now)),
+    };
     vec![
         Line::of(Tone::Strong, &standing.position.to_string()),
         Line::from(clip(&people::holder(&waiter.holder), USER)),
         Line::from(demand(waiter)),
         Line::from(full(now.since(waiter.enqueued))),
-        Line::from(clip(&listed(&standing.blocked_by, Ages::At(now)), BLOCKED)),
+        Line::from(clip(&blocked, BLOCKED)),
         Line::of(Tone::Dim, &clip(waiter.note.as_deref().unwrap_or(""), NOTE)),
     ]
 }
@@ -104,7 +111,16 @@ struct EntryJson {
     wait_timeout: Option<String>,
     position: usize,
     blocked_by: Vec<BlockerJson>,
+    /// Where what its person holds keeps it waiting.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    over_share: Option<ShareJson>,
     waited_seconds: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct ShareJson {
+    held: usize,
+    limit: NonZeroU32,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -150,6 +166,10 @@ impl EntryJson {
             wait_timeout: waiter.give_up.map(rfc3339),
             position: standing.position,
             blocked_by: standing.blocked_by.iter().map(BlockerJson::new).collect(),
+            over_share: standing
+                .share
+                .as_ref()
+                .map(|Share { held, limit, .. }| ShareJson { held: *held, limit: *limit }),
             waited_seconds: now.since(waiter.enqueued).as_secs(),
         }
     }

@@ -6,7 +6,7 @@ use crate::model::verb::{Blocker, Refusal};
 
 use super::blockers::{Ages, counted, sentence};
 use super::escape::clip;
-use super::people;
+use super::{people, share};
 
 /// Columns for the command of somebody's run.
 const COMMAND: usize = 60;
@@ -19,12 +19,19 @@ pub(crate) fn refusal(refusal: &Refusal, now: Timestamp) -> (String, Option<Stri
 
 fn message(refusal: &Refusal, now: Timestamp) -> String {
     match refusal {
-        Refusal::Busy { demand, available, blocked_by } => busy(demand, available, blocked_by, now),
-        Refusal::GaveUp { available, blocked_by } => {
+        Refusal::Busy { share: Some(share), .. } => share::yours(share),
+        Refusal::Busy { demand, available, blocked_by, .. } => busy(demand, available, blocked_by, now),
+        Refusal::GaveUp { share: Some(share), .. } => {
+            format!("not free in time: {}", share::yours(share))
+        }
+        Refusal::GaveUp { available, blocked_by, .. } => {
             with_reasons(&format!("not free in time, available {}", available.len()), blocked_by, now)
         }
         Refusal::TooMany { requested, pool } => {
             format!("requested {} of a pool of {pool}", count_of(u64::from(*requested)))
+        }
+        Refusal::BeyondShare { requested, limit } => {
+            format!("requested {}, but one user may hold {limit} at once", count_of(u64::from(*requested)))
         }
         Refusal::NotInPool { ids, .. } => format!("{} not in the pool", is_or_are(ids)),
         Refusal::NoGpus { reported, requested } => no_gpus(*reported, *requested),
@@ -51,6 +58,10 @@ fn message(refusal: &Refusal, now: Timestamp) -> String {
 
 fn hint(refusal: &Refusal) -> Option<String> {
     let hint = match refusal {
+        Refusal::Busy { share: Some(_), .. } => {
+            "release some first, or wait in line for that without --nonblock; the limit is max_gpus_per_user"
+        }
+        Refusal::BeyondShare { .. } => "ask for fewer; the limit is max_gpus_per_user",
         Refusal::Busy { demand: Demand::Exactly(_), .. } => {
             "run 'chg status' or choose others; without --nonblock you wait in line"
         }

@@ -9,7 +9,7 @@ use super::blockers::{Ages, listed};
 use super::clock::brief;
 use super::line::{Line, Tone};
 use super::out::{Out, Talk};
-use super::people;
+use super::{people, share};
 
 /// The standing on stderr, kept up to date. Dropping it takes the live line away.
 #[derive(Debug)]
@@ -79,6 +79,10 @@ fn state(standing: &Standing, ages: Ages) -> String {
         [] => "none free".to_owned(),
         some => format!("free: {}", people::gpus(some)),
     };
+    // Until its person gives something back the rest does not matter.
+    if let Some(share) = &standing.share {
+        return format!("{place}, {free}; {}", share::yours(share));
+    }
     let blocked = listed(&standing.blocked_by, ages);
     if blocked.is_empty() { format!("{place}, {free}") } else { format!("{place}, {free}; {blocked}") }
 }

@@ -18,6 +18,7 @@ mod redis;
 mod report;
 mod reserve;
 mod rooms;
+mod share;
 mod shims;
 mod signals;
 mod status;

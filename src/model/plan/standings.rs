@@ -6,7 +6,7 @@ use crate::model::seen::Seen;
 use crate::model::verb::Standing;
 use crate::model::waiter::Waiter;
 
-use super::supply::{Ask, Supply};
+use super::supply::{Ask, Supply, Turn};
 use super::{Presence, blockers, occupancies, presence};
 
 /// Everybody in line who lives, the head first, with what keeps each there.
@@ -20,17 +20,21 @@ pub(crate) fn standings(pool: &Pool, seen: &Seen<'_>, now: Timestamp) -> Vec<(Wa
             continue;
         }
         let ask = Ask::of_waiter(waiter);
+        let turn = supply.turn(pool, &ask);
         let standing = Standing {
             position: line.len() + 1,
             enqueued: waiter.enqueued,
             give_up: waiter.give_up,
             available: supply.usable(&ask),
             blocked_by: blockers(pool, seen, &judged, &supply, &ask),
+            share: turn.clone().over_share(),
             behind: line.last().map(|(ahead, _)| ahead.id.clone()),
         };
         if presence == Presence::Here {
-            let turn = supply.turn(pool, &ask);
             supply.take(turn.gpus(), &waiter.id);
+            if let Turn::Fits(gpus) = turn {
+                supply.promise(&waiter.holder, gpus.len());
+            }
         }
         line.push((waiter.clone(), standing));
     }

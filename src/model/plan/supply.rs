@@ -1,6 +1,7 @@
 //! What can be had of the pool, and what a demand makes of it. Pure.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use crate::model::ids::{GpuIndex, LeaseId};
 use crate::model::occupancy::{Claim, Occupancy, Role, Usage};
@@ -8,6 +9,7 @@ use crate::model::pool::{Pool, SlotState};
 use crate::model::request::{Demand, InUse, Request};
 use crate::model::reservation::Holder;
 use crate::model::seen::Seen;
+use crate::model::share::Share;
 use crate::model::strategy::Candidate;
 use crate::model::waiter::Waiter;
 
@@ -30,6 +32,8 @@ enum Stock {
 pub(crate) struct Supply {
     stock: BTreeMap<GpuIndex, Stock>,
     taken: BTreeMap<GpuIndex, LeaseId>,
+    /// How many GPUs those ahead are about to get, by person.
+    promised: Vec<(String, usize)>,
 }
 
 /// What somebody wants.
@@ -38,17 +42,24 @@ pub(crate) struct Ask<'a> {
     pub(crate) holder: &'a Holder,
     pub(crate) demand: &'a Demand,
     pub(crate) in_use: InUse,
+    pub(crate) share: Option<NonZeroU32>,
     /// What it has in part already (waiters of the Go program).
     pub(crate) has: &'a [GpuIndex],
 }
 
 impl<'a> Ask<'a> {
     pub(crate) fn of_waiter(waiter: &'a Waiter) -> Self {
-        Self { holder: &waiter.holder, demand: &waiter.demand, in_use: waiter.in_use, has: &waiter.allocated }
+        Self {
+            holder: &waiter.holder,
+            demand: &waiter.demand,
+            in_use: waiter.in_use,
+            share: waiter.share,
+            has: &waiter.allocated,
+        }
     }
 
     pub(crate) fn of_request(request: &'a Request, holder: &'a Holder) -> Self {
-        Self { holder, demand: &request.demand, in_use: request.in_use, has: &[] }
+        Self { holder, demand: &request.demand, in_use: request.in_use, share: request.share, has: &[] }
     }
 
     /// Whether this GPU is one of those that would do.
@@ -67,6 +78,8 @@ pub(crate) enum Turn {
     Fits(Vec<GpuIndex>),
     /// Releases alone will serve it; meanwhile nobody behind may take these.
     SetsAside(Vec<GpuIndex>),
+    /// Its person holds so much that it has to wait for a release of its own; nobody waits for that with it.
+    OverShare(Share),
     /// Releases alone cannot serve it: it claims nothing, and waits for better days.
     Hopeless,
 }
@@ -75,7 +88,15 @@ impl Turn {
     pub(crate) fn gpus(&self) -> &[GpuIndex] {
         match self {
             Self::Fits(gpus) | Self::SetsAside(gpus) => gpus,
-            Self::Hopeless => &[],
+            Self::OverShare(_) | Self::Hopeless => &[],
+        }
+    }
+
+    /// What its person holds, where that stands in the way.
+    pub(crate) fn over_share(self) -> Option<Share> {
+        match self {
+            Self::OverShare(share) => Some(share),
+            Self::Fits(_) | Self::SetsAside(_) | Self::Hopeless => None,
         }
     }
 }
@@ -88,7 +109,7 @@ impl Supply {
             _ => Stock::Out,
         };
         let stock = pool.slots.keys().map(|gpu| (*gpu, stock(*gpu))).collect();
-        Self { stock, taken: BTreeMap::new() }
+        Self { stock, taken: BTreeMap::new(), promised: Vec::new() }
     }
 
     /// By the records alone, as if nobody used a GPU without reservation.
@@ -99,7 +120,7 @@ impl Supply {
             SlotState::Damaged { .. } => Stock::Out,
         };
         let stock = pool.slots.iter().map(|(gpu, slot)| (*gpu, stock(&slot.state))).collect();
-        Self { stock, taken: BTreeMap::new() }
+        Self { stock, taken: BTreeMap::new(), promised: Vec::new() }
     }
 
     /// Whether there is nothing left that anybody could take.
@@ -116,6 +137,11 @@ impl Supply {
         self.taken.extend(gpus.iter().map(|gpu| (*gpu, by.clone())));
     }
 
+    /// Counts what somebody ahead is about to get.
+    pub(crate) fn promise(&mut self, holder: &Holder, gpus: usize) {
+        self.promised.push((holder.person().to_owned(), gpus));
+    }
+
     /// Those that `ask` could have at once, ascending.
     pub(crate) fn usable(&self, ask: &Ask<'_>) -> Vec<GpuIndex> {
         let usable = |gpu: &GpuIndex| ask.wants(*gpu) && self.is_usable(*gpu, ask.in_use);
@@ -130,6 +156,14 @@ impl Supply {
             Demand::Exactly(ids) => ids.iter().filter(|id| !ask.has.contains(id)).count(),
             Demand::AllFree => usable.len().max(1),
         };
+        let share = ask.share.map(|limit| self.share(pool, ask.holder, limit));
+        let missing = match (&share, ask.demand) {
+            (Some(share), Demand::AllFree) => missing.min(share.left()).max(1),
+            _ => missing,
+        };
+        if let Some(share) = share.filter(|share| missing > share.left()) {
+            return Turn::OverShare(share);
+        }
         if missing <= usable.len() {
             Turn::Fits(self.choose(pool, ask, usable, missing))
         } else if usable.is_empty() || self.releases_would_do(ask) {
@@ -150,6 +184,11 @@ impl Supply {
             usable.sort_unstable();
         }
         usable
+    }
+
+    fn share(&self, pool: &Pool, holder: &Holder, limit: NonZeroU32) -> Share {
+        let own = self.promised.iter().filter(|(person, _)| person == holder.person());
+        Share::of(pool, holder, limit, own.map(|(_, gpus)| gpus).sum())
     }
 
     fn is_usable(&self, gpu: GpuIndex, in_use: InUse) -> bool {

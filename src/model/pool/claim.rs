@@ -1,14 +1,16 @@
 //! Takes GPUs for a request if it is its turn; otherwise it waits in line or is refused.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use super::{Moment, Pool};
 use crate::model::identity::Identity;
-use crate::model::ids::{GpuIndex, Timestamp};
+use crate::model::ids::{GpuIndex, LeaseId, Timestamp};
 use crate::model::occupancy::{Occupancy, Role};
-use crate::model::plan::{Ask, Plan, Supply, Turn, blockers, nearest_ahead, occupancies, plan_ahead};
+use crate::model::plan::{Ask, Supply, Turn, blockers, nearest_ahead, occupancies, plan_ahead};
 use crate::model::request::{Actor, Demand, InUse, OnBusy, Request};
 use crate::model::reservation::{Author, Kind, Reservation};
+use crate::model::share::Share;
 use crate::model::verb::{Blocker, Outcome, Refusal, Standing};
 use crate::model::waiter::Waiter;
 
@@ -18,6 +20,7 @@ type Judged = BTreeMap<GpuIndex, Occupancy>;
 struct Shortage {
     available: Vec<GpuIndex>,
     blocked_by: Vec<Blocker>,
+    share: Option<Share>,
 }
 
 impl Pool {
@@ -25,7 +28,7 @@ impl Pool {
         if let Some(answer) = self.settled(actor, request) {
             return answer;
         }
-        let possible = self.make_ready(moment.seen).and_then(|()| self.could_ever(&request.demand));
+        let possible = self.make_ready(moment.seen).and_then(|()| self.could_ever(request));
         if let Err(refusal) = possible {
             self.drop_waiters(std::slice::from_ref(&request.id), moment.now);
             return Outcome::Refused(refusal);
@@ -46,9 +49,15 @@ impl Pool {
                 self.drop_waiters(&plan.dead, moment.now);
                 self.grant(actor, request, gpus, &judged, moment)
             }
-            _ => {
+            turn => {
                 let waiter = waiter(actor, request, enqueued, give_up, moment.now);
-                self.postpone(actor, request, waiter, place, plan, &judged, moment)
+                let ask = Ask::of_request(request, &actor.holder);
+                let shortage = Shortage {
+                    available: plan.supply.usable(&ask),
+                    blocked_by: blockers(self, moment.seen, &judged, &plan.supply, &ask),
+                    share: turn.over_share(),
+                };
+                self.postpone(request, waiter, place, plan.dead, shortage, moment)
             }
         }
     }
@@ -70,7 +79,16 @@ impl Pool {
         (!actor.owns(&waiter.holder)).then_some(Outcome::Refused(Refusal::NeedsAuthority))
     }
 
-    fn could_ever(&self, demand: &Demand) -> Result<(), Refusal> {
+    fn could_ever(&self, request: &Request) -> Result<(), Refusal> {
+        let demand = &request.demand;
+        let least = match demand {
+            Demand::Count(count) => count.get(),
+            Demand::Exactly(ids) => u32::try_from(ids.len()).unwrap_or(u32::MAX),
+            Demand::AllFree => 1,
+        };
+        if let Some(limit) = request.share.map(NonZeroU32::get).filter(|limit| least > *limit) {
+            return Err(Refusal::BeyondShare { requested: least, limit });
+        }
         let pool = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
         match demand {
             Demand::Count(count) if count.get() > pool => {
@@ -117,26 +135,15 @@ impl Pool {
         Outcome::Granted(reservation)
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the end of one decision: all of it was computed by its only caller"
-    )]
     fn postpone(
         &mut self,
-        actor: &Actor,
         request: &Request,
         waiter: Waiter,
         place: usize,
-        plan: Plan,
-        judged: &Judged,
+        mut dead: Vec<LeaseId>,
+        shortage: Shortage,
         moment: Moment<'_>,
     ) -> Outcome {
-        let ask = Ask::of_request(request, &actor.holder);
-        let shortage = Shortage {
-            available: plan.supply.usable(&ask),
-            blocked_by: blockers(self, moment.seen, judged, &plan.supply, &ask),
-        };
-        let mut dead = plan.dead;
         let gave_up = waiter.is_out_of_time(moment.now);
         if gave_up || request.on_busy == OnBusy::Refuse {
             dead.push(request.id.clone());
@@ -148,18 +155,18 @@ impl Pool {
         self.join_line(waiter);
         self.drop_waiters(&dead, moment.now);
         let position = self.waiters.iter().position(|other| other.id == id).map_or(0, |found| found + 1);
-        let Shortage { available, blocked_by } = shortage;
-        Outcome::Waiting(Standing { position, enqueued, give_up, available, blocked_by, behind })
+        let Shortage { available, blocked_by, share } = shortage;
+        Outcome::Waiting(Standing { position, enqueued, give_up, available, blocked_by, share, behind })
     }
 }
 
 impl Shortage {
     fn refusal(self, request: &Request, gave_up: bool) -> Refusal {
-        let Self { available, blocked_by } = self;
+        let Self { available, blocked_by, share } = self;
         if gave_up {
-            Refusal::GaveUp { available, blocked_by }
+            Refusal::GaveUp { available, blocked_by, share }
         } else {
-            Refusal::Busy { demand: request.demand.clone(), available, blocked_by }
+            Refusal::Busy { demand: request.demand.clone(), available, blocked_by, share }
         }
     }
 }
@@ -176,6 +183,7 @@ fn waiter(
         holder: actor.holder.clone(),
         demand: request.demand.clone(),
         in_use: request.in_use,
+        share: request.share,
         kind: request.kind,
         lasts: request.lasts,
         note: request.note.clone(),

@@ -7,5 +7,6 @@ mod line;
 mod properties;
 mod releases;
 mod renewals;
+mod shares;
 mod support;
 mod sweeping;

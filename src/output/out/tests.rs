@@ -149,6 +149,7 @@ fn stage() {
         give_up: None,
         available: vec![],
         blocked_by: vec![],
+        share: None,
         behind: None,
     };
     let mut display = WaitDisplay::new(&out);

@@ -16,6 +16,7 @@ fn waiter(id: &str, account: &str, demand: Demand, enqueued: i64) -> Waiter {
     Waiter {
         id: LeaseId(id.into()),
         in_use: crate::model::request::InUse::Avoid,
+        share: None,
         holder: holder(account),
         demand,
         kind: Kind::Run,
@@ -32,7 +33,7 @@ fn waiter(id: &str, account: &str, demand: Demand, enqueued: i64) -> Waiter {
 
 fn standing(position: usize, waiter: &Waiter, blocked_by: Vec<Blocker>) -> Standing {
     let Waiter { enqueued, give_up, .. } = *waiter;
-    Standing { position, enqueued, give_up, available: vec![], blocked_by, behind: None }
+    Standing { position, enqueued, give_up, available: vec![], blocked_by, share: None, behind: None }
 }
 
 /// The line that the Go program's fixture shows.

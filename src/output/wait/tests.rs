@@ -21,6 +21,7 @@ fn standing(position: usize, free: &[u32]) -> Standing {
             blocked(1, run_of("alice", 10_920)),
             blocked(3, used_by(Some("bob"))),
         ],
+        share: None,
         behind: None,
     }
 }

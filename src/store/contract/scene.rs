@@ -342,6 +342,7 @@ pub(super) fn waiter(id: &str, at: i64) -> Waiter {
         holder: held.holder,
         demand: Demand::Exactly(vec![GpuIndex(0)]),
         in_use: InUse::Avoid,
+        share: std::num::NonZeroU32::new(4),
         kind: Kind::Manual,
         lasts: Some(Duration::from_secs(3600)),
         note: held.note,

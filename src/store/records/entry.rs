@@ -33,6 +33,7 @@ const KNOWN: &[&str] = &[
     "label",
     "demand",
     "in_use",
+    "share",
     "client",
 ];
 
@@ -74,6 +75,7 @@ struct Read {
     label: Option<String>,
     demand: Option<DemandField>,
     in_use: Option<InUseField>,
+    share: Option<NonZeroU32>,
     client: Option<Identity>,
 }
 
@@ -110,6 +112,7 @@ pub(super) fn read(
         holder,
         demand: demand.ok_or("it asks for nothing")?,
         in_use: read.in_use.map_or(InUse::Avoid, |InUseField::Adopt| InUse::Adopt),
+        share: read.share,
         kind,
         lasts: read
             .expiry_duration
@@ -179,6 +182,8 @@ struct Written<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     in_use: Option<InUseField>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    share: Option<NonZeroU32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     client: Option<&'a Identity>,
 }
 
@@ -210,6 +215,7 @@ pub(super) fn write(waiter: &Waiter, original: Option<&[u8]>) -> Vec<u8> {
         wait_timeout: waiter.give_up.map(Rfc3339),
         demand,
         in_use: (waiter.in_use == InUse::Adopt).then_some(InUseField::Adopt),
+        share: waiter.share,
         client: waiter.client.as_ref(),
     };
     with_unknown(&written, original, KNOWN)

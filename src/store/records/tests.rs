@@ -136,11 +136,13 @@ prop_compose! {
         (enqueued, looked, give_up) in (at(), at(), option::of(at())),
         client in option::of(process()),
         adopts in any::<bool>(),
+        share in option::of(1..9_u32),
     ) -> Waiter {
         let kind = if manual { Kind::Manual } else { Kind::Run };
         let (author, allocated) = (Author::Ours, Vec::new());
         let in_use = if adopts { InUse::Adopt } else { InUse::Avoid };
-        Waiter { id: LeaseId(id), holder, demand, in_use, kind, lasts, note, enqueued, looked, give_up, client, author, allocated }
+        let share = share.and_then(NonZeroU32::new);
+        Waiter { id: LeaseId(id), holder, demand, in_use, share, kind, lasts, note, enqueued, looked, give_up, client, author, allocated }
     }
 }
 

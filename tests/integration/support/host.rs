@@ -183,6 +183,19 @@ impl<'h> User<'h> {
         command
     }
 
+    /// Whoever runs the tests, on the same host.
+    pub(super) fn root(self) -> Self {
+        Self { uid: None, ..self }
+    }
+
+    pub(super) fn uid(self) -> Option<String> {
+        self.uid.map(|uid| uid.to_string())
+    }
+
+    pub(super) fn program(self) -> &'h Path {
+        &self.host.program
+    }
+
     pub(crate) fn chg(self, words: &[&str]) -> Command {
         let mut command = self.command(&self.host.program);
         command.args(words);

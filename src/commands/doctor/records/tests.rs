@@ -40,6 +40,7 @@ fn waiter(id: &str, author: Author) -> Waiter {
         holder: holder(),
         demand: Demand::AllFree,
         in_use: InUse::Avoid,
+        share: None,
         kind: Kind::Run,
         lasts: None,
         note: None,

@@ -1,6 +1,7 @@
 //! Generated histories: steps that people, processes, drivers and stores take.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use proptest::sample::Index;
 
@@ -9,8 +10,8 @@ use crate::model::ids::{GpuIndex, LeaseId, Timestamp};
 use crate::model::occupancy::{Claim, Occupancy, Role, Usage};
 use crate::model::plan::{self, occupancies};
 use crate::model::pool::Pool;
-use crate::model::request::{Demand, InUse, OnBusy, Request};
-use crate::model::reservation::{Kind, Reservation};
+use crate::model::request::{Actor, Demand, InUse, OnBusy, Request};
+use crate::model::reservation::{Holder, Kind, Reservation};
 use crate::model::strategy::Strategy;
 use crate::model::verb::{LiveRuns, Outcome, Selection, Verb};
 use crate::model::waiter::Waiter;
@@ -48,6 +49,8 @@ pub(super) struct History {
     /// As it was set by the grant or by the last extension.
     pub(super) expiries: BTreeMap<LeaseId, Option<Timestamp>>,
     strategy: Strategy,
+    /// What one person may hold at once.
+    share: Option<NonZeroU32>,
     asked: u32,
 }
 
@@ -58,11 +61,11 @@ impl Outcome {
 }
 
 impl History {
-    pub(super) fn new(strategy: Strategy) -> Self {
+    pub(super) fn new(strategy: Strategy, share: Option<NonZeroU32>) -> Self {
         let mut world = World::with_gpus(GPUS);
         world.pool.strategy = strategy;
         let (requests, expiries) = (BTreeMap::new(), BTreeMap::new());
-        Self { world, requests, expiries, strategy, asked: 0 }
+        Self { world, requests, expiries, strategy, share, asked: 0 }
     }
 
     /// Takes one step. What a claim (or the renewal of what is over) heard, where the step was one.
@@ -143,7 +146,7 @@ impl History {
     /// A request looks, with all that it remembers of its place.
     pub(super) fn look(&mut self, id: &LeaseId) -> Outcome {
         let (uid, request) = self.requests[id].clone();
-        let outcome = self.world.claim(uid, request);
+        let outcome = self.world.apply(&somebody(uid), &Verb::Claim(request));
         match &outcome {
             Outcome::Granted(granted) => {
                 self.expiries.entry(granted.id.clone()).or_insert(granted.expiry);
@@ -162,7 +165,10 @@ impl History {
     pub(super) fn present_ahead_of(&self, id: &LeaseId) -> Vec<Waiter> {
         let line = &self.world.pool.waiters;
         let ahead = line.iter().take_while(|waiter| waiter.id != *id);
-        ahead.filter(|w| !self.is_dead(&w.id) && !self.is_stopped(&w.id)).cloned().collect()
+        ahead
+            .filter(|w| !self.is_dead(&w.id) && !self.is_stopped(&w.id) && !self.is_over_share(w))
+            .cloned()
+            .collect()
     }
 
     /// The GPUs that `waiter` could have if it were alone, as `by` sees it.
@@ -192,6 +198,22 @@ impl History {
         }
     }
 
+    /// How many GPUs the person behind `holder` may still get.
+    pub(super) fn left_to(&self, holder: &Holder) -> usize {
+        let own = self.world.pool.reservations.values().filter(|held| held.holder.is_same_person(holder));
+        let held: usize = own.map(|held| held.gpus.len()).sum();
+        self.share.map_or(usize::MAX, |share| (share.get() as usize).saturating_sub(held))
+    }
+
+    fn is_over_share(&self, waiter: &Waiter) -> bool {
+        let least = match &waiter.demand {
+            Demand::Count(count) => count.get() as usize,
+            Demand::Exactly(ids) => ids.len(),
+            Demand::AllFree => 1,
+        };
+        least > self.left_to(&waiter.holder)
+    }
+
     pub(super) fn planned(&self) -> Vec<(LeaseId, Vec<GpuIndex>)> {
         self.world.looking(None, |seen, now| plan::plan(&self.world.pool, seen, now).grants)
     }
@@ -211,6 +233,7 @@ impl History {
         if manual {
             (request.kind, request.lasts) = (Kind::Manual, Some(minutes(u64::from(self.asked % 7 + 1) * 5)));
         }
+        request.share = self.share;
         if force {
             request.in_use = InUse::Adopt;
         }
@@ -231,7 +254,7 @@ impl History {
         let mut held = held.unwrap_or_else(|| Reservation {
             id: id.clone(),
             gpus: gpus.iter().map(|gpu| gpu.device.index).collect(),
-            holder: holder(uid.0),
+            holder: somebody(uid.0).holder,
             kind: Kind::Run,
             author: crate::model::reservation::Author::Ours,
             started: self.world.now,
@@ -284,6 +307,13 @@ impl History {
     fn is_stopped(&self, id: &LeaseId) -> bool {
         self.world.stopped.contains(&process(id.as_str()).pid)
     }
+}
+
+/// Uid 3 is a person who logged in as uid 1.
+fn somebody(uid: u32) -> Actor {
+    let mut actor = user(uid);
+    actor.holder.login = (uid == 3).then(|| holder(1).account);
+    actor
 }
 
 fn choose<T: Clone>(which: Index, from: impl Iterator<Item = T>) -> Option<T> {

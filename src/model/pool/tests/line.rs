@@ -290,6 +290,7 @@ fn go_waiter(world: &World, name: &str, demand: Demand, allocated: &[u32]) -> Wa
         holder: holder(7),
         demand,
         in_use: crate::model::request::InUse::Avoid,
+        share: None,
         kind: Kind::Run,
         lasts: None,
         note: None,

@@ -1,5 +1,7 @@
 //! What holds after every step of every history, whatever it was.
 
+use std::num::NonZeroU32;
+
 use proptest::prelude::*;
 use proptest::sample::{Index, subsequence};
 
@@ -55,12 +57,16 @@ fn rankings() -> impl Strategy<Value = Ranking> {
     prop_oneof![Just(Ranking::Lru), Just(Ranking::Affinity)]
 }
 
-fn histories() -> impl Strategy<Value = (Ranking, Vec<Step>)> {
-    (rankings(), prop::collection::vec(steps(), 1..60))
+/// A host's way of ranking, its limit for one person, and what happens on it.
+type Told = (Ranking, Option<NonZeroU32>, Vec<Step>);
+
+fn histories() -> impl Strategy<Value = Told> {
+    let limits = prop_oneof![2 => Just(None), 1 => (1..GPUS).prop_map(NonZeroU32::new)];
+    (rankings(), limits, prop::collection::vec(steps(), 1..60))
 }
 
-fn lived((ranking, steps): (Ranking, Vec<Step>)) -> History {
-    let mut history = History::new(ranking);
+fn lived((ranking, limit, steps): Told) -> History {
+    let mut history = History::new(ranking, limit);
     for step in steps {
         let _ = history.step(step);
     }
@@ -69,10 +75,10 @@ fn lived((ranking, steps): (Ranking, Vec<Step>)) -> History {
 
 /// Lives through `steps` and holds `check` to every one of them.
 fn at_every_step(
-    (ranking, steps): (Ranking, Vec<Step>),
+    (ranking, limit, steps): Told,
     mut check: impl FnMut(&History, &History, Option<&(LeaseId, Outcome)>) -> Result<(), TestCaseError>,
 ) -> Result<(), TestCaseError> {
-    let mut history = History::new(ranking);
+    let mut history = History::new(ranking, limit);
     for step in steps {
         let before = history.clone();
         let answer = history.step(step);
@@ -158,8 +164,10 @@ proptest! {
             for waiter in before.present_ahead_of(id) {
                 let usable = before.usable_by(&waiter, id);
                 let left: Vec<_> = usable.iter().copied().filter(|gpu| !granted.gpus.contains(gpu)).collect();
+                let most = before.left_to(&waiter.holder);
                 let enough = match &waiter.demand {
                     _ if !before.releases_would_do(&waiter, id) => true,
+                    Demand::AllFree if most < usable.len() => left.len() >= most,
                     Demand::Count(count) => {
                         let count = count.get() as usize;
                         left.len().min(count) == usable.len().min(count)
@@ -178,6 +186,21 @@ proptest! {
             let without: Vec<_> = ahead.iter().map(|id| before.look(id).is_granted()).collect();
             let with: Vec<_> = ahead.iter().map(|id| after.look(id).is_granted()).collect();
             prop_assert_eq!(without, with);
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn nobody_is_granted_more_than_a_person_may_hold(history in histories()) {
+        at_every_step(history, |before, after, answer| {
+            let Some((id, Outcome::Granted(granted))) = answer else { return Ok(()) };
+            let mut before = before.clone();
+            before.world.now = after.world.now;
+            before.world.sweep();
+            if after.requests.contains_key(id) && !before.world.pool.reservations.contains_key(id) {
+                let left = before.left_to(&granted.holder);
+                prop_assert!(granted.gpus.len() <= left, "{:?} with {left} left", granted.gpus);
+            }
             Ok(())
         })?;
     }

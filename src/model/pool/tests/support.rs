@@ -89,6 +89,7 @@ pub(super) fn run(name: &str, demand: Demand) -> Request {
         on_busy: QUEUE,
         in_use: InUse::Avoid,
         until_exit: UntilExit::No,
+        share: None,
         enqueued: None,
     }
 }
