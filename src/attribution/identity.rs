@@ -10,7 +10,7 @@ use nix::unistd::getsid;
 
 use crate::model::identity::{Evidence, Here, Identity, Life};
 use crate::model::ids::Pid;
-use crate::sys::pidfd;
+use crate::sys::pidfd::Pidfd;
 
 use super::proc_dir::Proc;
 use super::stat::{Stat, State};
@@ -58,14 +58,14 @@ fn identity(here: &Here, pid: Pid, start: u64) -> Identity {
 
 /// What can be found out about the process with this number. Needs no permission over it.
 pub(super) fn evidence(proc: Proc, pid: Pid) -> Evidence {
-    let opened = pidfd::open(pid);
+    let opened = Pidfd::open(pid);
     if opened.as_ref().is_err_and(names_no_process) {
         return Evidence::Gone;
     }
     let stat = proc.stat(pid);
     let ended = match opened {
         // Silent after the reading: the number was its own all the time.
-        Ok(process) => pidfd::has_ended(&process),
+        Ok(process) => process.has_ended(),
         // Kernels before 5.3 and some sandboxes have no pidfd, and descriptors can run out.
         Err(_) => is_gone(pid) || stat.is_some_and(|stat| stat.state == State::Ended),
     };
@@ -77,8 +77,8 @@ pub(super) fn evidence(proc: Proc, pid: Pid) -> Evidence {
 }
 
 /// ESRCH: nothing has the number. EINVAL and, on newer kernels, ENOENT: a thread has it, or it is none.
-fn names_no_process(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::ESRCH | libc::EINVAL | libc::ENOENT))
+fn names_no_process(error: &Errno) -> bool {
+    matches!(error, Errno::ESRCH | Errno::EINVAL | Errno::ENOENT)
 }
 
 /// Unlike kill(2), getsid(2) asks for no permission.

@@ -19,7 +19,7 @@ use crate::model::verb::{Outcome, Standing, Verb};
 use crate::output::{Out, WaitDisplay};
 use crate::seat::{self, TakenSeat};
 use crate::store::{Applied, StoreError};
-use crate::sys::pidfd;
+use crate::sys::pidfd::Pidfd;
 
 /// What was granted.
 #[derive(Debug)]
@@ -190,11 +190,16 @@ fn watch_all(causes: Vec<Cause>) -> (Vec<OwnedFd>, Vec<Cause>) {
 fn watch(cause: &Cause) -> Option<OwnedFd> {
     match cause {
         // Whoever has the number by now may end when he likes: that would only make us look once more.
-        Cause::Process(process) => pidfd::open(process.pid).ok(),
-        Cause::Pid(pid) => pidfd::open(*pid).ok(),
+        Cause::Process(process) => Pidfd::open(process.pid).ok().map(OwnedFd::from),
+        Cause::Pid(pid) => Pidfd::open(*pid).ok().map(OwnedFd::from),
         Cause::Seat(uuid) => seat::watch(uuid),
     }
-    .filter(|fd| !pidfd::has_ended(fd))
+    .filter(|fd| !is_over(fd))
+}
+
+/// Readable, as pidfds and seats are from the end of their process on.
+fn is_over(fd: &OwnedFd) -> bool {
+    poll(&mut [PollFd::new(fd.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
 
 /// What a sleep was ended by.

@@ -12,7 +12,7 @@ use crate::model::ids::GpuIndex;
 use crate::model::reservation::{Kind, Reservation};
 use crate::model::verb::{LiveRuns, Outcome, Selection, Verb};
 use crate::output::{self, Answer};
-use crate::sys::process::Pidfd;
+use crate::sys::pidfd::Pidfd;
 use crate::sys::signal::Signal;
 
 /// Gives back what is the caller's. A live run, if forced, is asked to end; what a dead one left behind is ended.

@@ -15,7 +15,7 @@ use crate::model::ids::{GpuIndex, Pid, Uid};
 use crate::model::occupancy::{self, Claim, Judged, Occupancy, Role};
 use crate::model::pool::Pool;
 use crate::model::reservation::{Kind, Reservation};
-use crate::sys::process::Pidfd;
+use crate::sys::pidfd::Pidfd;
 use crate::sys::signal::Signal;
 
 /// From SIGTERM to SIGKILL.

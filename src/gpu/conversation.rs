@@ -15,7 +15,7 @@ use super::helper;
 use super::wire::Line;
 use crate::model::ids::Pid;
 use crate::sys::helper::fork_helper;
-use crate::sys::process::Pidfd;
+use crate::sys::pidfd::Pidfd;
 use crate::sys::signal::Signal;
 
 const CHUNK: usize = 16 * 1024;

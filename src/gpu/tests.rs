@@ -15,7 +15,7 @@ use super::inventory::Scan;
 use super::{GpuError, Scanner, Source};
 use crate::model::ids::Pid;
 use crate::model::seen::{Measured, Reading, Unknown};
-use crate::sys::process::Pidfd;
+use crate::sys::pidfd::Pidfd;
 
 /// Long enough that no machine under load makes a healthy GPU silent.
 const PATIENT: Duration = Duration::from_secs(20);

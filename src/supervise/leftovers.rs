@@ -6,7 +6,7 @@ use std::fs;
 use nix::errno::Errno;
 
 use crate::model::ids::Pid;
-use crate::sys::process::Pidfd;
+use crate::sys::pidfd::Pidfd;
 use crate::sys::signal::{Recipient, Signal, send};
 
 /// One process as its stat line shows it.

@@ -15,7 +15,8 @@ use super::settle::{Ending, Scope, Verdict, judge};
 use super::{GpuUse, Leftover, Notice, Orphans};
 use crate::model::ids::Pid;
 use crate::sys::inbox::Letter;
-use crate::sys::process::{Pidfd, group_of, own_pid};
+use crate::sys::pidfd::Pidfd;
+use crate::sys::process::{group_of, own_pid};
 use crate::sys::signal::Signal;
 use crate::sys::wait;
 

@@ -91,7 +91,7 @@ mod tests {
             let pid = crate::model::ids::Pid(number.parse().expect("a number"));
             // The shell was reaped; what it started is reaped by whoever inherited it.
             wait_until("it has ended", || {
-                crate::sys::pidfd::open(pid).map_or(true, |process| crate::sys::pidfd::has_ended(&process))
+                crate::sys::pidfd::Pidfd::open(pid).map_or(true, |process| process.has_ended())
             });
         }
     }

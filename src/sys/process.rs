@@ -1,9 +1,6 @@
-//! This process towards the kernel: adopting orphans, being stopped, dying of a signal; and others through pidfds.
-
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+//! This process towards the kernel: adopting orphans, being stopped, dying of a signal.
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, setrlimit};
 
 use super::signal::{
@@ -67,38 +64,4 @@ pub(crate) fn die_of_signal(signal: Signal) -> ! {
     let _ = send(Recipient::Process(own_pid().0), signal);
     mask(Mask::Unblock, SignalSet::EMPTY.with(signal));
     std::process::exit(128 + signal.0)
-}
-
-/// A process that cannot be mistaken for a later one of the same number.
-#[derive(Debug)]
-pub(crate) struct Pidfd(OwnedFd);
-
-impl Pidfd {
-    /// ESRCH if there is no such process.
-    pub(crate) fn open(pid: Pid) -> Result<Self, Errno> {
-        // SAFETY: pidfd_open has no preconditions.
-        let fd = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, pid.0, 0) })?;
-        // SAFETY: the call above made this descriptor (close-on-exec), and nobody else knows its number.
-        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd as libc::c_int) }))
-    }
-
-    /// Whether the process, with all of its threads, has ended; a zombie has.
-    pub(crate) fn has_ended(&self) -> bool {
-        let mut fds = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
-        poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
-    }
-
-    pub(crate) fn send(&self, signal: Signal) -> Result<(), Errno> {
-        let no_info = std::ptr::null::<libc::siginfo_t>();
-        // SAFETY: without a siginfo the kernel reads no memory of ours.
-        let sent =
-            unsafe { libc::syscall(libc::SYS_pidfd_send_signal, self.0.as_raw_fd(), signal.0, no_info, 0) };
-        Errno::result(sent).map(drop)
-    }
-}
-
-impl AsFd for Pidfd {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
 }
