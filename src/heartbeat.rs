@@ -1,13 +1,18 @@
-//! Keeps a run's lease alive from a thread of its own, and tells the supervisor when it is lost. Knows stores, not
-//! processes: what is true of the world comes through the witness it is given.
+//! Keeps a run's lease alive, and tells the supervisor when it is lost. Knows stores, not processes: what is true of
+//! the world comes through the witness it is given.
+//!
+//! A store may hang and the supervisor may not, so each renewal has a thread, which lives as long as the renewal. In
+//! between the launcher has one thread only: when it is killed the kernel tells its command of each thread's end that
+//! hands it on to another, and it shall hear of it once (forget_original_parent in kernel/exit.c).
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
@@ -16,7 +21,6 @@ use crate::model::request::Actor;
 use crate::model::reservation::{Author, Ending, Holder, Reservation};
 use crate::model::verb::{Outcome, Verb};
 use crate::store::{Applied, Store, StoreError, Witness};
-use crate::sys::memory::give_back_unused;
 
 /// How often a lease is renewed while all is well.
 const BEAT: Duration = Duration::from_secs(60);
@@ -27,7 +31,7 @@ const FIRST_BEAT_BESIDE_GO: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_millis(200);
 const SLOW_RETRY: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How soon a store that takes no reservation is asked again.
+/// How soon a store that takes no reservation is asked again, or a kernel that gives no thread.
 const REFUSED_RETRY: Duration = Duration::from_secs(5);
 /// How long a release is tried again while the store is away. The dead identity releases it later.
 const RELEASE_PATIENCE: Duration = Duration::from_secs(2);
@@ -46,15 +50,6 @@ pub(crate) enum News {
     },
 }
 
-/// The lease as its thread keeps it. Dropping it stops the renewals without a release.
-#[derive(Debug)]
-pub(crate) struct Keeper {
-    orders: Sender<Order>,
-    wake: Arc<EventFd>,
-    recorded: Receiver<Result<(), StoreError>>,
-    thread: Option<JoinHandle<()>>,
-}
-
 /// What is needed to keep a lease.
 pub(crate) struct Keeping {
     pub(crate) store: Box<dyn Store>,
@@ -63,85 +58,158 @@ pub(crate) struct Keeping {
     pub(crate) witness: Box<dyn Witness + Send>,
     /// Called after each commit, with the pool as it is now: rings those that may be served.
     pub(crate) committed: Box<dyn FnMut(&Applied) + Send>,
-    pub(crate) tell: Box<dyn FnMut(News) + Send>,
 }
 
-#[derive(Debug)]
-enum Order {
-    BeatNow,
-    Release(Ending, Sender<Result<(), StoreError>>),
-    Stop,
+/// A lease that is kept while somebody asks [`Keeper::attend`] to. Dropped, it is not renewed any more, and not
+/// released.
+pub(crate) struct Keeper {
+    lease: Whereabouts,
+    /// Rings when a renewal is over.
+    over: Arc<EventFd>,
+    next: Instant,
+    news: Vec<News>,
 }
 
-/// Starts the renewals; the first one at once.
+enum Whereabouts {
+    Here(Box<Lease>),
+    /// With the thread that renews it.
+    There(JoinHandle<Box<Lease>>),
+    /// That thread panicked: a flaw of ours, which costs the renewals and not the command.
+    Nowhere,
+}
+
+/// When the keeper wants to be attended: when the descriptor is readable, or at the moment.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Pulse<'a> {
+    pub(crate) descriptor: Option<BorrowedFd<'a>>,
+    pub(crate) moment: Option<Instant>,
+}
+
+/// Starts the first renewal.
 ///
 /// # Errors
-/// If the kernel gives no eventfd or no thread.
+/// If the kernel gives no eventfd.
 pub(crate) fn keep(keeping: Keeping) -> io::Result<Keeper> {
-    let wake = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
-    let (orders, inbox) = mpsc::channel();
-    let (first, recorded) = mpsc::channel();
-    let beats =
-        Beats { keeping, inbox, wake: Arc::clone(&wake), first: Some(first), away: None, ended: Life::Held };
-    let thread =
-        thread::Builder::new().name("heartbeat".into()).stack_size(256 * 1024).spawn(move || beats.run())?;
-    Ok(Keeper { orders, wake, recorded, thread: Some(thread) })
+    let over = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
+    let lease =
+        Lease { keeping, pace: Pace::First, away: None, life: Life::Held, wait: BEAT, news: Vec::new() };
+    let mut keeper =
+        Keeper { lease: Whereabouts::Here(Box::new(lease)), over, next: Instant::now(), news: Vec::new() };
+    keeper.start();
+    Ok(keeper)
 }
 
 impl Keeper {
-    /// Waits until the first renewal is in the store, or `patience` is over.
-    pub(crate) fn wait_until_recorded(&self, patience: Duration) -> Recorded {
-        match self.recorded.recv_timeout(patience) {
-            Ok(Ok(())) => Recorded::Yes,
-            Ok(Err(_)) | Err(_) => Recorded::No,
+    /// Waits until the renewal that goes on is over, whatever it came to, or `patience` is.
+    pub(crate) fn wait(&mut self, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        while matches!(self.lease, Whereabouts::There(_)) && !self.collect() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            // Interrupted, or early by a fraction of a millisecond: it is looked at and waited for again.
+            let _: Result<_, Errno> = poll(
+                &mut [PollFd::new(self.over.as_fd(), PollFlags::POLLIN)],
+                PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX),
+            );
         }
+    }
+
+    /// What to wait for before the next [`Self::attend`].
+    pub(crate) fn pulse(&self) -> Pulse<'_> {
+        if !self.news.is_empty() {
+            return Pulse { moment: Some(Instant::now()), ..Pulse::default() };
+        }
+        match &self.lease {
+            Whereabouts::There(_) => Pulse { descriptor: Some(self.over.as_fd()), moment: None },
+            Whereabouts::Here(lease) if lease.life == Life::Held => {
+                Pulse { descriptor: lease.store(), moment: Some(self.next) }
+            }
+            Whereabouts::Here(_) | Whereabouts::Nowhere => Pulse::default(),
+        }
+    }
+
+    /// Begins a renewal that is due, and gives the news of one that is over. Never blocks.
+    pub(crate) fn attend(&mut self) -> Vec<News> {
+        self.collect();
+        if self.is_due() {
+            self.start();
+        }
+        std::mem::take(&mut self.news)
     }
 
     /// Renews now: we were stopped for a while.
-    pub(crate) fn beat_now(&self) {
-        self.order(Order::BeatNow);
+    pub(crate) fn beat_now(&mut self) {
+        // One that goes on may have read its clock long ago: another follows it.
+        self.next = Instant::now();
+        self.collect();
+        if self.is_due() {
+            self.start();
+        }
     }
 
-    /// Releases the lease, and ends the thread.
+    /// Releases the lease.
     ///
     /// # Errors
     /// The store's last answer, after it was tried again for two seconds.
-    pub(crate) fn release(mut self, how: Ending) -> Result<(), StoreError> {
-        let (answer, result) = mpsc::channel();
-        self.order(Order::Release(how, answer));
-        let released = result.recv().unwrap_or(Ok(()));
-        self.join();
-        released
-    }
-
-    fn order(&self, order: Order) {
-        // A thread that has ended no longer listens; there is nothing left to order then.
-        let _ = self.orders.send(order);
-        let _ = self.wake.write(1);
-    }
-
-    fn join(&mut self) {
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+    pub(crate) fn release(self, how: Ending) -> Result<(), StoreError> {
+        match self.lease {
+            Whereabouts::Here(mut lease) => lease.release(how),
+            Whereabouts::There(thread) => thread.join().map_or(Ok(()), |mut lease| lease.release(how)),
+            Whereabouts::Nowhere => Ok(()),
         }
     }
-}
 
-impl Drop for Keeper {
-    fn drop(&mut self) {
-        if self.thread.is_some() {
-            self.order(Order::Stop);
-            self.join();
+    fn is_due(&self) -> bool {
+        match &self.lease {
+            Whereabouts::Here(lease) => {
+                lease.life == Life::Held
+                    && (self.next <= Instant::now() || lease.store().is_some_and(|store| is_readable(store)))
+            }
+            Whereabouts::There(_) | Whereabouts::Nowhere => false,
         }
     }
-}
 
-/// Whether the first renewal reached the store.
-#[derive(Debug)]
-pub(crate) enum Recorded {
-    Yes,
-    /// Not within the time given; why, the supervisor is told as news.
-    No,
+    fn start(&mut self) {
+        let (hand, taken) = mpsc::channel::<Box<Lease>>();
+        let over = Arc::clone(&self.over);
+        let renew = move || {
+            let Ok(mut lease) = taken.recv() else { unreachable!("it is handed over below") };
+            // Rings in a panic too.
+            let _ring = Ring(over);
+            lease.beat();
+            lease
+        };
+        // Handed over only when there is a thread: one that cannot be had must not cost the lease.
+        let thread = thread::Builder::new().name("heartbeat".into()).stack_size(256 * 1024).spawn(renew);
+        let Ok(thread) = thread else {
+            tracing::debug!("no thread for a renewal");
+            self.next = Instant::now() + REFUSED_RETRY;
+            return;
+        };
+        match std::mem::replace(&mut self.lease, Whereabouts::There(thread)) {
+            Whereabouts::Here(lease) => drop(hand.send(lease)),
+            busy => self.lease = busy,
+        }
+        self.next = Instant::now() + BEAT;
+    }
+
+    /// Takes the lease back from a thread that is through with it.
+    fn collect(&mut self) -> bool {
+        if !matches!(self.lease, Whereabouts::There(_)) || self.over.read().is_err() {
+            return false;
+        }
+        if let Whereabouts::There(thread) = std::mem::replace(&mut self.lease, Whereabouts::Nowhere)
+            && let Ok(mut lease) = thread.join()
+        {
+            self.news.append(&mut lease.news);
+            // Sooner where one was asked for in the meantime.
+            self.next = self.next.min(Instant::now() + lease.wait);
+            self.lease = Whereabouts::Here(lease);
+        }
+        true
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,79 +218,50 @@ enum Life {
     Lost,
 }
 
-/// The thread's own state.
-struct Beats {
+/// What goes to the thread and comes back.
+struct Lease {
     keeping: Keeping,
-    inbox: Receiver<Order>,
-    wake: Arc<EventFd>,
-    first: Option<Sender<Result<(), StoreError>>>,
+    pace: Pace,
     /// Since when the store has been away.
     away: Option<Instant>,
-    ended: Life,
+    life: Life,
+    /// From the last renewal to the next.
+    wait: Duration,
+    news: Vec<News>,
 }
 
-impl Beats {
-    fn run(mut self) {
-        let mut next = self.beat(Pace::First);
-        // From here on there is little to do, often for days.
-        give_back_unused();
-        loop {
-            match self.inbox.try_recv() {
-                Ok(Order::Release(how, answer)) => {
-                    let _ = answer.send(self.release(how));
-                    return;
-                }
-                Ok(Order::Stop) | Err(mpsc::TryRecvError::Disconnected) => return,
-                Ok(Order::BeatNow) => next = self.beat(Pace::Steady),
-                Err(mpsc::TryRecvError::Empty) => match self.sleep_until(next) {
-                    Woken::Ordered => {}
-                    Woken::TimeIsUp | Woken::StoreClosed => next = self.beat(Pace::Steady),
-                },
-            }
-        }
-    }
-
-    /// Renews once, and says when to do so again.
-    fn beat(&mut self, pace: Pace) -> Instant {
-        if self.ended == Life::Lost {
-            return Instant::now() + BEAT;
-        }
+impl Lease {
+    /// Renews once.
+    fn beat(&mut self) {
         let verb = Verb::Renew(self.keeping.reservation.clone());
         let result = self.keeping.store.apply(&self.keeping.actor, &verb, &mut *self.keeping.witness);
-        let wait = match &result {
+        self.wait = match result {
             // A store that lost its data and cannot have the pool again from here; somebody may make it.
             Ok(Applied { outcome: Outcome::Refused(refusal), .. }) => {
                 tracing::debug!(?refusal, "not renewed");
                 REFUSED_RETRY
             }
             Ok(applied) => {
-                self.back();
-                if let Outcome::Lost { to } = &applied.outcome {
-                    self.ended = Life::Lost;
-                    (self.keeping.tell)(News::Lost { to: to.clone() });
+                if self.away.take().is_some() {
+                    self.news.push(News::StoreBack);
                 }
-                (self.keeping.committed)(applied);
-                pace.after(&applied.pool)
+                if let Outcome::Lost { to } = &applied.outcome {
+                    self.life = Life::Lost;
+                    self.news.push(News::Lost { to: to.clone() });
+                }
+                (self.keeping.committed)(&applied);
+                self.pace.after(&applied.pool)
             }
-            Err(error) => self.gone(error),
+            Err(error) => self.gone(&error),
         };
-        if let Some(first) = self.first.take() {
-            let _ = first.send(result.map(|_| ()));
-        }
-        Instant::now() + wait
-    }
-
-    fn back(&mut self) {
-        if self.away.take().is_some() {
-            (self.keeping.tell)(News::StoreBack);
-        }
+        self.pace = Pace::Steady;
     }
 
     fn gone(&mut self, error: &StoreError) -> Duration {
         let since = match self.away {
             Some(since) => since,
             None => {
-                (self.keeping.tell)(News::StoreAway { cause: error.to_string() });
+                self.news.push(News::StoreAway { cause: error.to_string() });
                 *self.away.insert(Instant::now())
             }
         };
@@ -244,47 +283,24 @@ impl Beats {
         }
     }
 
-    fn sleep_until(&self, next: Instant) -> Woken {
-        let left = next.saturating_duration_since(Instant::now());
-        // Rounded up: a poll that wakes a fraction of a millisecond early would only have to sleep again.
-        let millis = i32::try_from(left.as_millis() + 1).unwrap_or(i32::MAX);
-        let timeout = PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX);
-        // While the store is away its old descriptor would wake us without end.
-        let store = if self.away.is_none() { self.keeping.store.descriptor() } else { None };
-        match wait_for(self.wake.as_fd(), store, timeout) {
-            Ready::Wake => {
-                let _ = self.wake.read();
-                Woken::Ordered
-            }
-            Ready::Store => Woken::StoreClosed,
-            Ready::Neither if Instant::now() >= next => Woken::TimeIsUp,
-            Ready::Neither => Woken::Ordered,
-        }
+    /// The store's connection, which becomes readable when it is closed. While the store is away the old one would wake
+    /// us without end.
+    fn store(&self) -> Option<BorrowedFd<'_>> {
+        if self.away.is_none() { self.keeping.store.descriptor() } else { None }
     }
 }
 
-enum Woken {
-    Ordered,
-    TimeIsUp,
-    StoreClosed,
-}
+/// Tells the supervisor's poll, however the renewal ends.
+struct Ring(Arc<EventFd>);
 
-enum Ready {
-    Wake,
-    Store,
-    Neither,
-}
-
-fn wait_for(wake: BorrowedFd<'_>, store: Option<BorrowedFd<'_>>, timeout: PollTimeout) -> Ready {
-    let mut fds = vec![PollFd::new(wake, PollFlags::POLLIN)];
-    fds.extend(store.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
-    match poll(&mut fds, timeout) {
-        Ok(ready) if ready > 0 => {
-            let is_ready = |fd: &PollFd<'_>| fd.any().unwrap_or(true);
-            if is_ready(&fds[0]) { Ready::Wake } else { Ready::Store }
-        }
-        _ => Ready::Neither,
+impl Drop for Ring {
+    fn drop(&mut self) {
+        let _ = self.0.write(1);
     }
+}
+
+fn is_readable(fd: BorrowedFd<'_>) -> bool {
+    poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
 
 /// Which renewal this is, where it makes a difference.

@@ -1,4 +1,4 @@
-//! Joins a run's lease to the heartbeat's thread and to the supervisor: what the one sees, what the other is told.
+//! Joins a run's lease to the heartbeat and to the supervisor: what the one sees, what the other is told.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,8 +13,7 @@ use crate::model::seen::{GpuSeen, Reading, Seen};
 use crate::model::verb::Outcome;
 use crate::output::{self, Out};
 use crate::store::{Applied, Confirmation, Witness};
-use crate::supervise::news::News;
-use crate::supervise::{self, GpuUse, Leftover, Notice, OnLost, Surroundings};
+use crate::supervise::{self, GpuUse, Leftover, News, Notice, OnLost, Pulse, Surroundings};
 
 /// What a renewal sees: life and seats. The driver is left in peace while a command runs.
 #[derive(Debug)]
@@ -38,7 +37,7 @@ pub(crate) fn ring(applied: &Applied) {
 }
 
 /// The heartbeat's news in the supervisor's words.
-pub(crate) fn news(news: heartbeat::News) -> News {
+fn in_words(news: heartbeat::News) -> News {
     match news {
         heartbeat::News::StoreAway { cause } => News::Warning(format!(
             "{cause}; the command goes on, and is recorded again when the store is back"
@@ -54,22 +53,18 @@ pub(crate) fn news(news: heartbeat::News) -> News {
 }
 
 /// What the supervisor of a command asks and says.
-pub(crate) struct Around<'a, 'k> {
+pub(crate) struct Around<'a> {
     out: &'a Out,
     eyes: Eyes,
     pool: Pool,
     gpus: Vec<GpuIndex>,
     /// Absent where a run has no lease of its own to renew.
-    pub(crate) keeper: Option<&'k Keeper>,
+    pub(crate) keeper: Option<Keeper>,
 }
 
-impl<'a> Around<'a, '_> {
+impl<'a> Around<'a> {
     pub(crate) const fn new(out: &'a Out, eyes: Eyes, pool: Pool, gpus: Vec<GpuIndex>) -> Self {
         Self { out, eyes, pool, gpus, keeper: None }
-    }
-
-    pub(crate) fn into_out(self) -> &'a Out {
-        self.out
     }
 
     fn is_ours(&self, gpu: &GpuSeen) -> bool {
@@ -78,7 +73,7 @@ impl<'a> Around<'a, '_> {
     }
 }
 
-impl Surroundings for Around<'_, '_> {
+impl Surroundings for Around<'_> {
     fn uses_reserved_gpu(&mut self, pids: &[Pid]) -> GpuUse {
         // A driver that does not answer proves nothing; its GPU is granted to nobody until it does.
         if let Err(error) = self.eyes.scan(&self.pool) {
@@ -122,8 +117,18 @@ impl Surroundings for Around<'_, '_> {
         }
     }
 
+    fn pulse(&self) -> Pulse<'_> {
+        let pulse = self.keeper.as_ref().map(Keeper::pulse).unwrap_or_default();
+        Pulse { descriptor: pulse.descriptor, moment: pulse.moment }
+    }
+
+    fn attend(&mut self) -> Vec<News> {
+        let news = self.keeper.as_mut().map(Keeper::attend).unwrap_or_default();
+        news.into_iter().map(in_words).collect()
+    }
+
     fn resumed(&mut self) {
-        if let Some(keeper) = self.keeper {
+        if let Some(keeper) = &mut self.keeper {
             keeper.beat_now();
         }
     }

@@ -18,7 +18,7 @@ use crate::model::gpu_list;
 use crate::model::ids::{GpuIndex, LeaseId};
 use crate::model::reservation::Reservation;
 use crate::supervise::status::Settled;
-use crate::supervise::{self, Options, Plan, news};
+use crate::supervise::{self, Options, Plan};
 use crate::sys::exec::{self, Image};
 
 /// Finds out where the run belongs. Costs nothing where the environment names no reservation and no GPU.
@@ -62,9 +62,8 @@ pub(super) fn inside(
         close_first: Vec::new(),
     };
     let child = supervise::fork(plan)?;
-    let (_told, news) = news::channel().doing("making a channel")?;
     let mut around = Around::new(ctx.out, ctx.eyes.closed(), pool, gpus.to_vec());
-    Ok(child.go().until_settled(&news, &mut around))
+    Ok(child.go().until_settled(&mut around))
 }
 
 /// What was asked for is not in the lease that the run was started under.

@@ -25,9 +25,9 @@ use crate::model::request::Request;
 use crate::model::reservation::{Ending, Kind, Reservation};
 use crate::model::verb::Verb;
 use crate::output;
-use crate::supervise::news::{self, Receiver};
 use crate::supervise::status::Settled;
 use crate::supervise::{self, AtGate, Plan};
+use crate::sys::memory::give_back_unused;
 
 /// How long the command waits at its gate for its identity to be in the store.
 const RECORDING: Duration = Duration::from_secs(1);
@@ -104,15 +104,18 @@ fn hold(mut ctx: Context<'_>, run: &Run<'_>, program: Program, grant: Grant) -> 
         }
     };
     let vitals = vitals(&ctx.eyes, &applied.pool);
-    let mut around = Around::new(ctx.out, ctx.eyes.closed(), applied.pool, reservation.gpus.clone());
-    let (keeper, news) = keep(ctx, reservation, vitals, &child)?;
-    keeper.wait_until_recorded(RECORDING);
-    around.keeper = Some(&keeper);
-    let settled = child.go().until_settled(&news, &mut around);
+    let out = ctx.out;
+    let mut around = Around::new(out, ctx.eyes.closed(), applied.pool, reservation.gpus.clone());
+    let keeper = around.keeper.insert(keep(ctx, reservation, vitals, &child)?);
+    keeper.wait(RECORDING);
+    let running = child.go();
+    // From here on there is little to do, often for days.
+    give_back_unused();
+    let settled = running.until_settled(&mut around);
 
     drop(seats);
-    let out = around.into_out();
-    if let Err(error) = keeper.release(Ending::Exited { status: settled.outcome.shell_status() }) {
+    let how = Ending::Exited { status: settled.outcome.shell_status() };
+    if let Some(Err(error)) = around.keeper.map(|keeper| keeper.release(how)) {
         out.warn(
             &format!("the release is not recorded: {error}"),
             Some("whoever looks next finds the run ended"),
@@ -136,8 +139,7 @@ fn keep(
     mut reservation: Reservation,
     vitals: Vitals,
     child: &AtGate,
-) -> Result<(Keeper, Receiver), Error> {
-    let (told, news) = news::channel().doing("making a channel")?;
+) -> Result<Keeper, Error> {
     reservation.child = attribution::identity_of(ctx.eyes.here(), child.pid());
     let keeper = heartbeat::keep(Keeping {
         reservation,
@@ -145,9 +147,8 @@ fn keep(
         store: ctx.store,
         actor: ctx.actor,
         committed: Box::new(keeping::ring),
-        tell: Box::new(move |news| told.tell(keeping::news(news))),
     });
-    Ok((keeper.doing("starting the heartbeat")?, news))
+    keeper.doing("starting the heartbeat")
 }
 
 pub(super) fn supervision(options: &RunOptions) -> supervise::Options {

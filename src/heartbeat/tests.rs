@@ -1,4 +1,4 @@
-//! The heartbeat against a store whose answers are set beforehand, in real time and in its own thread.
+//! The heartbeat against a store whose answers are set beforehand, in real time and with threads of its own.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -65,11 +65,8 @@ fn away() -> StoreError {
     StoreError::Unreachable { store: "test".into(), cause: "down".into() }
 }
 
-fn keeper(
-    answers: impl IntoIterator<Item = Result<Outcome, StoreError>>,
-) -> (Keeper, Arc<Mutex<Script>>, Receiver<News>) {
+fn keeper(answers: impl IntoIterator<Item = Result<Outcome, StoreError>>) -> (Keeper, Arc<Mutex<Script>>) {
     let script = Arc::new(Mutex::new(Script { answers: answers.into_iter().collect(), asked: Vec::new() }));
-    let (tell, news) = mpsc::channel();
     let holder = Holder { uid: Some(Uid(1)), account: "a".into(), login: None, label: None };
     let keeper = keep(Keeping {
         store: Box::new(ScriptedStore(Arc::clone(&script))),
@@ -93,15 +90,37 @@ fn keeper(
         },
         witness: Box::new(Nothing),
         committed: Box::new(|_| ()),
-        tell: Box::new(move |news| tell.send(news).unwrap_or_default()),
     });
-    (keeper.unwrap(), script, news)
+    (keeper.unwrap(), script)
+}
+
+/// Attends to the keeper as a supervisor does, until this much news has come.
+fn attended(keeper: &mut Keeper, count: usize) -> Vec<News> {
+    let deadline = Instant::now() + DEADLINE;
+    let mut news = Vec::new();
+    loop {
+        news.append(&mut keeper.attend());
+        if news.len() >= count {
+            return news;
+        }
+        assert!(Instant::now() < deadline, "only {news:?}");
+        sleep_until_pulse(keeper);
+    }
+}
+
+fn sleep_until_pulse(keeper: &Keeper) {
+    let pulse = keeper.pulse();
+    let mut fds: Vec<PollFd<'_>> =
+        pulse.descriptor.into_iter().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+    let left = pulse.moment.map_or(DEADLINE, |at| at.saturating_duration_since(Instant::now()));
+    poll(&mut fds, PollTimeout::try_from(left.min(DEADLINE).as_millis() + 1).unwrap()).unwrap();
 }
 
 #[test]
 fn the_first_beat_is_at_once_and_the_release_is_the_last_word() {
-    let (keeper, script, _news) = keeper([]);
-    assert!(matches!(keeper.wait_until_recorded(DEADLINE), Recorded::Yes));
+    let (mut keeper, script) = keeper([]);
+    keeper.wait(DEADLINE);
+    assert_eq!(script.lock().unwrap().asked.len(), 1);
     keeper.release(Ending::Exited { status: 0 }).unwrap();
     let asked = &script.lock().unwrap().asked;
     assert!(matches!(asked[..], [Verb::Renew(_), Verb::Release { .. }]), "{asked:?}");
@@ -109,37 +128,60 @@ fn the_first_beat_is_at_once_and_the_release_is_the_last_word() {
 
 #[test]
 fn a_store_that_goes_away_is_told_once_and_asked_until_it_is_back() {
-    let (keeper, script, news) = keeper([Err(away()), Err(away()), Err(away())]);
-    assert!(matches!(keeper.wait_until_recorded(DEADLINE), Recorded::No));
-    assert!(matches!(news.recv_timeout(DEADLINE), Ok(News::StoreAway { .. })));
-    assert_eq!(news.recv_timeout(DEADLINE), Ok(News::StoreBack), "and nothing in between");
+    let (mut keeper, script) = keeper([Err(away()), Err(away()), Err(away())]);
+    let news = attended(&mut keeper, 2);
+    assert!(
+        matches!(news[..], [News::StoreAway { .. }, News::StoreBack]),
+        "and nothing in between: {news:?}"
+    );
     assert_eq!(script.lock().unwrap().asked.len(), 4);
-    drop(keeper);
 }
 
 #[test]
 fn a_lost_lease_is_told_once_and_not_renewed_again() {
-    let (keeper, script, news) = keeper([Ok(Outcome::Lost { to: None })]);
-    assert_eq!(news.recv_timeout(DEADLINE), Ok(News::Lost { to: None }));
+    let (mut keeper, script) = keeper([Ok(Outcome::Lost { to: None })]);
+    assert_eq!(attended(&mut keeper, 1), [News::Lost { to: None }]);
     keeper.beat_now();
-    drop(keeper);
+    assert_eq!(keeper.attend(), []);
+    let pulse = keeper.pulse();
+    assert!(pulse.descriptor.is_none() && pulse.moment.is_none(), "nothing to wait for: {pulse:?}");
     assert_eq!(script.lock().unwrap().asked.len(), 1);
 }
 
 #[test]
 fn a_beat_that_is_asked_for_comes_without_waiting() {
-    let (keeper, script, _news) = keeper([]);
-    assert!(matches!(keeper.wait_until_recorded(DEADLINE), Recorded::Yes));
+    let (mut keeper, script) = keeper([]);
+    keeper.wait(DEADLINE);
     keeper.beat_now();
     keeper.release(Ending::Released).unwrap();
     assert_eq!(script.lock().unwrap().asked.len(), 3, "the order of orders is kept");
 }
 
 #[test]
+fn a_beat_that_is_asked_for_during_another_follows_it() {
+    let (mut keeper, script) = keeper([]);
+    // Whether the first is over by now or not.
+    keeper.beat_now();
+    keeper.wait(DEADLINE);
+    assert_eq!(keeper.attend(), []);
+    keeper.wait(DEADLINE);
+    assert_eq!(script.lock().unwrap().asked.len(), 2);
+    assert!(keeper.pulse().moment.is_some_and(|at| at > Instant::now() + BEAT / 2), "{:?}", keeper.pulse());
+}
+
+#[test]
+fn between_two_beats_there_is_no_thread() {
+    let (mut keeper, _script) = keeper([]);
+    keeper.wait(DEADLINE);
+    assert!(matches!(keeper.lease, Whereabouts::Here(_)));
+}
+
+#[test]
 fn a_release_is_tried_again_and_its_failure_is_handed_back() {
-    let (patient, script, _news) = keeper([Ok(Outcome::Done), Err(away()), Err(away())]);
+    let (mut patient, script) = keeper([Ok(Outcome::Done), Err(away()), Err(away())]);
+    patient.wait(DEADLINE);
     assert!(patient.release(Ending::Released).is_ok());
     assert_eq!(script.lock().unwrap().asked.len(), 4);
-    let (hopeless, _script, _news) = keeper(std::iter::repeat_n(Err(away()), 100));
+    let (hopeless, _script) = keeper(std::iter::repeat_n(Err(away()), 100));
     assert_eq!(hopeless.release(Ending::Released), Err(away()));
 }

@@ -3,11 +3,10 @@
 //! The way of a run, in one thread up to [`AtGate::go`]:
 //!
 //! ```text
-//! let (told, news) = news::channel()?;          // `told` goes to the heartbeat's thread
 //! let waiting = supervise::fork(plan)?;         // the child exists and waits; all signals are blocked and queued
-//! …record waiting.pid(), start the thread…      // drop(waiting) instead: the child ends without having run
+//! …record waiting.pid()…                        // drop(waiting) instead: the child ends without having run
 //! let running = waiting.go();                   // it becomes the program; 0, 1 and inherited descriptors are gone here
-//! let settled = running.until_settled(&news, &mut surroundings);
+//! let settled = running.until_settled(&mut surroundings);
 //! …close the seats, release in the store…
 //! settled.exit()                                // returns a status, or dies of the command's signal
 //! ```
@@ -19,7 +18,6 @@
 mod clock;
 mod leftovers;
 mod machine;
-pub(crate) mod news;
 mod run;
 mod settle;
 mod settling;
@@ -28,16 +26,15 @@ pub(crate) mod status;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::{BorrowedFd, RawFd};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
 use self::clock::Clock;
 use self::leftovers::Task;
 use self::machine::{Keyboard, Machine};
-use self::news::Receiver;
 use self::run::{Parts, Supervisor};
 use self::settle::Ending;
 use self::status::{Outcome, Settled};
@@ -140,11 +137,31 @@ pub(crate) struct GpuUse {
     pub(crate) helper: Option<Pid>,
 }
 
+/// What the supervisor of a command may have to know about its lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum News {
+    /// The lease is somebody else's now, or gone; why.
+    Lost(String),
+    /// Worth a line to the user; nothing else changes.
+    Warning(String),
+}
+
+/// When the surroundings want to be attended: when the descriptor is readable, or at the moment.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Pulse<'a> {
+    pub(crate) descriptor: Option<BorrowedFd<'a>>,
+    pub(crate) moment: Option<Instant>,
+}
+
 /// What a supervisor cannot know or do itself.
 pub(crate) trait Surroundings {
     /// Which of these processes work on a GPU of the lease. Asked only when the command has ended and left some.
     fn uses_reserved_gpu(&mut self, pids: &[Pid]) -> GpuUse;
     fn say(&mut self, notice: Notice);
+    /// What to wait for, beside all that concerns the command, before the next [`Surroundings::attend`].
+    fn pulse(&self) -> Pulse<'_>;
+    /// Called whenever the supervisor is awake. Must not block.
+    fn attend(&mut self) -> Vec<News>;
     /// We were stopped, for how long is not known, and go on: show that we live. Must not block.
     fn resumed(&mut self);
 }
@@ -235,8 +252,8 @@ pub(crate) struct Running(Parts);
 
 impl Running {
     /// Supervises the command to its end and settles what is left of its tree; reaps it last.
-    pub(crate) fn until_settled(self, news: &Receiver, surroundings: &mut dyn Surroundings) -> Settled {
-        let mut supervisor = Supervisor { parts: self.0, news, around: surroundings };
+    pub(crate) fn until_settled(self, surroundings: &mut dyn Surroundings) -> Settled {
+        let mut supervisor = Supervisor { parts: self.0, around: surroundings };
         let (status, owed) = supervisor.until_ended();
         let ended = supervisor.settle(supervisor.parts.ending(status));
         let parts = supervisor.parts;

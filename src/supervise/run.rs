@@ -10,8 +10,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::clock::{Clock, Due};
 use super::leftovers::descendants;
 use super::machine::{Action, Actions, Event, Front, Machine, Sender, Target};
-use super::news::{News, Receiver};
-use super::{Notice, OnLost, Options, Surroundings};
+use super::{News, Notice, OnLost, Options, Surroundings};
 use crate::model::ids::Pid;
 use crate::sys::inbox::{Inbox, Letter, Source};
 use crate::sys::process::{Stop, group_of, own_pid, stop_own_group};
@@ -41,7 +40,6 @@ pub(super) struct Parts {
 /// The parts at work.
 pub(super) struct Supervisor<'a> {
     pub(super) parts: Parts,
-    pub(super) news: &'a Receiver,
     pub(super) around: &'a mut dyn Surroundings,
 }
 
@@ -67,7 +65,7 @@ impl Supervisor<'_> {
                     self.tell(Event::Asked(letter.signal, sender, self.parts.front()));
                 }
             }
-            for news in self.news.drain() {
+            for news in self.around.attend() {
                 if self.report(news) == Lease::Lost {
                     self.tell(Event::LeaseLost);
                 }
@@ -95,12 +93,13 @@ impl Supervisor<'_> {
         None
     }
 
-    /// Sleeps until a signal, news, one of `more` or the moment. An error or a hangup of a descriptor counts too.
+    /// Sleeps until a signal, the lease, one of `more` or the moment. An error or a hangup of a descriptor counts too.
     pub(super) fn wait<'fd>(&self, more: impl IntoIterator<Item = BorrowedFd<'fd>>, until: Option<Instant>) {
-        let own = [self.parts.inbox.as_fd(), self.news.as_fd()];
-        let mut fds: Vec<PollFd<'_>> =
-            more.into_iter().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
-        fds.extend(own.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+        let pulse = self.around.pulse();
+        let mut fds = vec![PollFd::new(self.parts.inbox.as_fd(), PollFlags::POLLIN)];
+        fds.extend(pulse.descriptor.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+        fds.extend(more.into_iter().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+        let until = [until, pulse.moment].into_iter().flatten().min();
         let timeout = until.map_or(PollTimeout::NONE, |at| {
             let left = at.saturating_duration_since(Instant::now());
             // Rounded up, or the last millisecond would be a busy one; what is too long is waited for in parts.

@@ -235,7 +235,7 @@ impl Supervisor<'_> {
                 _ => {}
             }
         }
-        for news in self.news.drain() {
+        for news in self.around.attend() {
             if self.report(news) == Lease::Lost && self.parts.ends_when_lost() {
                 state.ending = Ending::ToldToEnd;
                 heard = Heard::Something;
