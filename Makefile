@@ -13,7 +13,7 @@ BASHDIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR := $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 FISHDIR := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 
-SCRIPTS := $(wildcard scripts/*.sh) .ci/run
+SCRIPTS := $(wildcard scripts/*.sh) .ci/run completions/chg.bash
 SHIMS := $(wildcard shims/*)
 PAGES := $(wildcard man/*.[0-9])
 
@@ -30,7 +30,7 @@ try: build ## See it work in half a minute, on this machine's GPUs or on simulat
 	scripts/try.sh "$(RELEASE)/chg"
 
 test: ## Run every test (installs the programs they need, where that is allowed)
-	scripts/needs.sh cc redis-server setpriv tmux bash dash zsh
+	scripts/needs.sh cc redis-server setpriv tmux bash bash-completion dash zsh fish
 	$(CARGO) test --workspace --locked --no-fail-fast
 
 test-gpu: build ## Check the program against this machine's real GPUs
@@ -54,10 +54,10 @@ install: build ## Install below PREFIX (/usr/local), staged below DESTDIR
 	install -m 755 $(SHIMS) "$(SHAREDIR)/shims/"
 	for page in $(PAGES); do install -m 644 "$$page" "$(MANDIR)/man$${page##*.}/"; done
 	ln -sf canhazgpu.1 "$(MANDIR)/man1/chg.1"
-	"$(RELEASE)/canhazgpu" completions bash > "$(BASHDIR)/chg"
+	install -m 644 completions/chg.bash "$(BASHDIR)/chg"
 	ln -sf chg "$(BASHDIR)/canhazgpu"
-	"$(RELEASE)/canhazgpu" completions zsh > "$(ZSHDIR)/_chg"
-	"$(RELEASE)/canhazgpu" completions fish > "$(FISHDIR)/chg.fish"
+	install -m 644 completions/_chg "$(ZSHDIR)/_chg"
+	install -m 644 completions/chg.fish "$(FISHDIR)/chg.fish"
 	ln -sf chg.fish "$(FISHDIR)/canhazgpu.fish"
 
 uninstall: ## Remove what install put there; reservations and configuration stay

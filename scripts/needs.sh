@@ -11,10 +11,17 @@ package_of() {
     esac
 }
 
+is_there() {
+    case $1 in
+    bash-completion) [ -e /usr/share/bash-completion/bash_completion ] ;;
+    # Servers lie in sbin, which not every PATH has.
+    *) PATH="$PATH:/usr/sbin:/sbin" command -v "$1" >/dev/null ;;
+    esac
+}
+
 missing=
 for program in "$@"; do
-    # Servers lie in sbin, which not every PATH has.
-    PATH="$PATH:/usr/sbin:/sbin" command -v "$program" >/dev/null || missing="$missing $(package_of "$program")"
+    is_there "$program" || missing="$missing $(package_of "$program")"
 done
 [ -n "$missing" ] || exit 0
 

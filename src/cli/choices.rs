@@ -35,3 +35,11 @@ pub(crate) enum StatusLayout {
     /// The same, as an aligned table
     Table,
 }
+
+/// A shell whose completions there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}

@@ -19,6 +19,11 @@ pub(crate) const PAGES: &[(&str, &str)] = &[
     ("chg-shims.7", include_str!("../../man/chg-shims.7")),
 ];
 
+/// The pages by the shortest names that [`page`] finds them by.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    PAGES.iter().map(|(file, _)| short(file))
+}
+
 /// A page by the name that people give it: `canhazgpu`, `run`, `config`, `canhazgpu-run`, `chg-run.1`.
 pub(crate) fn page(name: Option<&str>) -> Option<&'static str> {
     let wanted = short(name.unwrap_or("canhazgpu"));

@@ -4,16 +4,18 @@ use std::ffi::{OsStr, OsString};
 
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Command, CommandFactory, FromArgMatches};
-use clap_complete::Shell;
 
 use super::split::{self, Shape};
 use super::usage::UsageError;
-use super::{Cli, Globals, ShimArgs, ShimVerb, Verb};
+use super::values;
+use super::{Cli, Globals, ShimArgs, ShimVerb, Shown, Verb};
 
 /// What a command line asks for.
 #[derive(Debug)]
 pub(crate) enum Parsed {
     Do(Box<Cli>),
+    /// What may stand at the end of these words, for a shell.
+    Complete(Vec<OsString>),
     /// Help or version, for stdout; styled with ANSI codes.
     Show(String),
 }
@@ -28,6 +30,12 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Parsed,
     let mut words: Vec<OsString> = words.collect();
     if let Some(call) = shim_at_once(&words) {
         return Ok(call);
+    }
+    if let [verb, answer, typed @ ..] = &*words
+        && verb == "completions"
+        && answer == "--answer"
+    {
+        return Ok(Parsed::Complete(typed.to_vec()));
     }
     // Not built: clap does that for the verb that is meant, and for all of them it takes a millisecond.
     let top = Cli::command();
@@ -55,44 +63,13 @@ fn shim_at_once(words: &[OsString]) -> Option<Parsed> {
         return None;
     }
     let verb = Verb::Shim(ShimArgs { verb: ShimVerb::Call(call.to_vec()) });
-    Some(Parsed::Do(Box::new(Cli { globals: Globals::default(), verb })))
+    Some(Parsed::Do(Box::new(Cli { globals: Globals::default(), shown: Shown::default(), verb })))
 }
 
 /// Whether it can only be a shim's name: neither an option nor a verb of `chg shim`.
 fn is_name(word: &OsStr) -> bool {
     !word.as_encoded_bytes().starts_with(b"-")
         && !["install", "remove", "list", "env", "help"].iter().any(|verb| word == *verb)
-}
-
-/// The completions of a shell, for both names of the program.
-pub(crate) fn completions(shell: Shell) -> Vec<u8> {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut with_bare_form(), "chg", &mut script);
-    match shell {
-        Shell::Bash => script.extend(b"complete -F _chg -o bashdefault -o default canhazgpu\n"),
-        Shell::Zsh => script = for_both_in_zsh(&script),
-        Shell::Fish => script.extend(b"complete -c canhazgpu -w chg\n"),
-        _ => clap_complete::generate(shell, &mut with_bare_form(), "canhazgpu", &mut script),
-    }
-    script
-}
-
-/// zsh reads the names from the first line of a file in its path, and from `compdef` where the script is sourced.
-fn for_both_in_zsh(script: &[u8]) -> Vec<u8> {
-    let text = String::from_utf8_lossy(script);
-    text.replacen("#compdef chg", "#compdef chg canhazgpu", 1)
-        .replace("compdef _chg chg", "compdef _chg chg canhazgpu")
-        .into()
-}
-
-/// The program as people type it: what `run` takes may stand without the word.
-fn with_bare_form() -> Command {
-    let top = Cli::command();
-    let run: Vec<_> = top
-        .find_subcommand("run")
-        .map(|run| run.get_arguments().filter(|arg| !arg.is_positional()).cloned().collect())
-        .unwrap_or_default();
-    top.args(run)
 }
 
 fn program_name(path: &OsStr) -> &'static str {
@@ -106,8 +83,9 @@ fn read(top: Command, name: &'static str, words: &[OsString]) -> Result<Parsed, 
     match parsed {
         Ok(cli) => accept(cli).map(|cli| Parsed::Do(Box::new(cli))),
         Err(report) => match report.kind() {
-            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-                Ok(Parsed::Show(report.render().ansi().to_string()))
+            ErrorKind::DisplayHelp => Ok(Parsed::Show(report.render().ansi().to_string())),
+            ErrorKind::DisplayVersion => {
+                Ok(Parsed::Show(format!("canhazgpu {}\n", env!("CARGO_PKG_VERSION"))))
             }
             ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Err(nothing()),
             _ => Err(explain(&report, words, &help)),
@@ -125,10 +103,40 @@ fn help_for(top: &Command, name: &str, words: &[OsString]) -> String {
 }
 
 fn explain(report: &clap::Error, words: &[OsString], help: &str) -> UsageError {
-    let wanted = |text: &str| matches!(report.get(ContextKind::InvalidArg), Some(arg) if arg.to_string().contains(text));
+    let named = report.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
     match report.kind() {
-        ErrorKind::MissingRequiredArgument if wanted("COMMAND") => no_command(words),
+        ErrorKind::MissingRequiredArgument if named.contains("COMMAND") => no_command(words),
+        ErrorKind::UnknownArgument => unknown(report, &named, help),
         _ => UsageError::from_clap(report, help),
+    }
+}
+
+/// `chg release 1`, `chg status --jsno`.
+fn unknown(report: &clap::Error, word: &str, help: &str) -> UsageError {
+    let verb = help.trim_end_matches(" --help");
+    if word.starts_with('-') {
+        let hint = match report.get(ContextKind::SuggestedArg) {
+            Some(nearest) => format!("did you mean {nearest}?"),
+            None => format!("'{help}' shows what there is"),
+        };
+        return UsageError::new(format!("{verb} has no option '{word}'")).with_hint(hint);
+    }
+    let hint = match meant(verb, word) {
+        Some(option) => format!("did you mean {verb} {option} {word}?"),
+        None => format!("'{help}' shows what there is"),
+    };
+    UsageError::new(format!("{verb} takes options only, not '{word}'")).with_hint(hint)
+}
+
+/// The option that a bare value was meant for.
+fn meant(verb: &str, word: &str) -> Option<&'static str> {
+    let verb = verb.rsplit(' ').next()?;
+    match verb {
+        "release" | "extend" if values::gpu_ids(word).is_ok() => Some("-G"),
+        "reserve" | "extend" if values::span(word).is_ok() => Some("-d"),
+        "reserve" | "admin" if values::count(word).is_ok() => Some("-g"),
+        "report" if values::count(word).is_ok() => Some("-d"),
+        _ => None,
     }
 }
 

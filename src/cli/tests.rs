@@ -4,12 +4,12 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::CommandFactory;
-use clap_complete::Shell;
 
-use super::{Cli, GpuIds, Parsed, ShimVerb, UsageError, Verb, completions, parse};
+use super::{Cli, GpuIds, Parsed, ShimVerb, UsageError, Verb, parse};
 use crate::model::ids::{GpuIndex, Megabytes};
 use crate::model::request::Demand;
 
+mod complete;
 mod manual;
 
 fn words(line: &[&str]) -> Vec<OsString> {
@@ -216,6 +216,34 @@ fn an_unknown_option_suggests_the_nearest() {
 }
 
 #[test]
+fn a_value_without_its_option_is_recognised() {
+    for (line, message, hint) in [
+        (&["release", "1"][..], "chg release takes options only, not '1'", "did you mean chg release -G 1?"),
+        (&["extend", "2h"], "chg extend takes options only, not '2h'", "did you mean chg extend -d 2h?"),
+        (&["reserve", "2"], "chg reserve takes options only, not '2'", "did you mean chg reserve -g 2?"),
+        (&["report", "7"], "chg report takes options only, not '7'", "did you mean chg report -d 7?"),
+        (&["queue", "x"], "chg queue takes options only, not 'x'", "'chg queue --help' shows what there is"),
+        (&["status", "--jsno"], "chg status has no option '--jsno'", "did you mean --json?"),
+        (&["man", "--foo"], "chg man has no option '--foo'", "'chg man --help' shows what there is"),
+    ] {
+        let error = wrong(line);
+        assert_eq!((error.to_string().as_str(), error.hint()), (message, Some(hint)), "{line:?}");
+    }
+}
+
+#[test]
+fn help_fits_a_narrow_terminal() {
+    let mut top = Cli::command().term_width(80);
+    top.build();
+    for verb in std::iter::once(&mut top.clone()).chain(top.get_subcommands_mut()) {
+        let help = verb.render_help().to_string();
+        let wide = help.lines().find(|line| line.chars().count() > 80);
+        assert_eq!(wide, None, "{}", verb.get_name());
+        assert!(help.lines().count() <= 48, "{}: {} lines", verb.get_name(), help.lines().count());
+    }
+}
+
+#[test]
 fn a_count_and_ids_must_agree() {
     for (line, agrees) in [
         (&["-g", "2", "-G", "1,3", "--", "x"][..], true),
@@ -229,8 +257,12 @@ fn a_count_and_ids_must_agree() {
 
 #[test]
 fn help_and_version_are_shown() {
-    assert!(shown(&["--version"]).contains(env!("CARGO_PKG_VERSION")));
-    assert!(shown(&["run", "--version"]).contains(env!("CARGO_PKG_VERSION")));
+    for line in [&["--version"][..], &["-V"], &["run", "--version"], &["-q", "-V"], &["shim", "list", "-V"]] {
+        assert_eq!(shown(line), concat!("canhazgpu ", env!("CARGO_PKG_VERSION"), "\n"), "{line:?}");
+    }
+    for verb in Cli::command().get_subcommands().map(clap::Command::get_name) {
+        assert_eq!(shown(&[verb, "--help"]), shown(&[verb, "-h"]), "{verb}: the long form has gaps");
+    }
     assert!(shown(&["--help"]).contains("reserve"));
     assert!(shown(&["-h"]).contains("reserve"));
     assert!(shown(&["help"]).contains("reserve"));
@@ -287,33 +319,4 @@ fn releases_take_their_gpus() {
     let Verb::Release(args) = cli(&["release", "-G", "1,3", "--force"]).verb else { panic!("no release") };
     assert_eq!(args.gpu_ids, Some(GpuIds(vec![GpuIndex(1), GpuIndex(3)])));
     assert!(args.force);
-}
-
-#[test]
-fn completions_know_verbs_and_the_options_of_the_bare_form() {
-    for (shell, both) in [
-        (Shell::Bash, "complete -F _chg -o bashdefault -o default canhazgpu"),
-        (Shell::Zsh, "#compdef chg canhazgpu"),
-        (Shell::Fish, "complete -c canhazgpu -w chg"),
-    ] {
-        let script = String::from_utf8(completions(shell)).expect("text");
-        for word in ["reserve", "gpu-ids", both] {
-            assert!(script.contains(word), "{shell}: {word}");
-        }
-    }
-}
-
-#[test]
-fn shells_can_read_their_completions() {
-    use std::io::Write;
-    use std::process::{Command, Stdio};
-    // zsh is read where it is installed; bash is everywhere.
-    for (shell, program) in [(Shell::Bash, "bash"), (Shell::Zsh, "zsh")] {
-        let mut reader = match Command::new(program).arg("-n").stdin(Stdio::piped()).spawn() {
-            Err(_) if program == "zsh" => continue,
-            reader => reader.expect("a shell"),
-        };
-        reader.stdin.take().expect("its input").write_all(&completions(shell)).expect("read");
-        assert!(reader.wait().expect("its end").success(), "{program}");
-    }
 }

@@ -40,7 +40,9 @@ impl UsageError {
                 break;
             }
             match line.strip_prefix("tip: ") {
-                Some(found) => tip = tip.or(Some(found)),
+                // What is no option here is no value either.
+                Some(found) if !found.starts_with("to pass ") => tip = tip.or(Some(found)),
+                Some(_) => {}
                 None => message.push(line.strip_prefix("error: ").unwrap_or(line)),
             }
         }

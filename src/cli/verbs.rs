@@ -15,8 +15,14 @@ use crate::model::ids::{GpuIndex, LeaseId};
 use crate::model::request::Demand;
 use crate::model::strategy::Strategy;
 
+/// Headings of `--help`.
+const COMMAND: &str = "The command";
+const RESERVATION: &str = "The reservation";
+const TOLD: &str = "What is told";
+
 /// Which GPUs are wanted.
 #[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Which GPUs")]
 pub(crate) struct GpuArgs {
     /// How many GPUs [default: 1]
     #[arg(short, long, value_name = "N", value_parser = values::count, allow_hyphen_values = true)]
@@ -51,14 +57,15 @@ fn agree(count: NonZeroU32, ids: &[GpuIndex]) -> bool {
 
 /// What to do when the GPUs are not free.
 #[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "When they are not free")]
 pub(crate) struct BusyArgs {
-    /// Fail at once when the GPUs are not free, instead of waiting in line
+    /// Fail at once instead of waiting in line
     #[arg(long, conflicts_with = "wait")]
     pub(crate) nonblock: bool,
     /// Wait in line for this long at most
     #[arg(short, long, value_name = "TIME", value_parser = values::span, allow_hyphen_values = true)]
     pub(crate) wait: Option<Duration>,
-    /// Exit with N when the GPUs were not free in time [default: 75]
+    /// Exit with N if they were not free in time [default: 75]
     #[arg(short = 'E', long, value_name = "N", value_parser = values::status, allow_hyphen_values = true)]
     pub(crate) conflict_exit_code: Option<u8>,
 }
@@ -72,31 +79,31 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) busy: BusyArgs,
     /// End the command after this time: 30m, 12h, 1d, "1h 30m"
-    #[arg(short, long, value_name = "TIME", value_parser = values::span, allow_hyphen_values = true)]
+    #[arg(short, long, value_name = "TIME", help_heading = COMMAND, value_parser = values::span, allow_hyphen_values = true)]
     pub(crate) timeout: Option<Duration>,
     /// A note that others see in 'chg status'
-    #[arg(short, long, value_name = "TEXT")]
+    #[arg(short, long, value_name = "TEXT", help_heading = TOLD)]
     pub(crate) note: Option<String>,
     /// A label that tells apart people who share an account
-    #[arg(short, long, value_name = "LABEL", value_parser = values::text)]
+    #[arg(short, long, value_name = "LABEL", help_heading = TOLD, value_parser = values::text)]
     pub(crate) user: Option<String>,
     /// When asked to stop, end the command by force after this time
-    #[arg(long, value_name = "TIME", value_parser = values::span, allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", help_heading = COMMAND, value_parser = values::span, allow_hyphen_values = true)]
     pub(crate) grace: Option<Duration>,
-    /// What becomes of processes that the command leaves behind
-    #[arg(long, value_name = "WHAT")]
+    /// What becomes of processes that it leaves behind: auto, kill, wait or leave [default: auto]
+    #[arg(long, value_name = "WHAT", help_heading = COMMAND, hide_possible_values = true)]
     pub(crate) orphans: Option<Orphans>,
-    /// What to do when the reservation is lost
-    #[arg(long, value_name = "WHAT")]
+    /// What to do if its reservation is lost: warn or terminate [default: warn]
+    #[arg(long, value_name = "WHAT", help_heading = COMMAND, hide_possible_values = true)]
     pub(crate) on_lost: Option<OnLost>,
     /// Reserve anew, even inside a reservation
-    #[arg(long)]
+    #[arg(long, help_heading = "Which GPUs")]
     pub(crate) new: bool,
     /// Say nothing but errors
-    #[arg(short, long)]
+    #[arg(short, long, help_heading = TOLD)]
     pub(crate) quiet: bool,
     /// The command and its arguments
-    #[arg(last = true, required = true, num_args = 1.., value_name = "COMMAND")]
+    #[arg(last = true, required = true, num_args = 1.., value_name = "COMMAND", help_heading = COMMAND)]
     pub(crate) command: Vec<OsString>,
 }
 
@@ -108,28 +115,28 @@ pub(crate) struct ReserveArgs {
     #[command(flatten)]
     pub(crate) busy: BusyArgs,
     /// For how long: 30m, 8h, 2d [default: 8h]
-    #[arg(short, long, value_name = "TIME", value_parser = values::span, allow_hyphen_values = true)]
+    #[arg(short, long, value_name = "TIME", help_heading = RESERVATION, value_parser = values::span, allow_hyphen_values = true)]
     pub(crate) duration: Option<Duration>,
     /// A note that others see in 'chg status'
-    #[arg(short, long, value_name = "TEXT")]
+    #[arg(short, long, value_name = "TEXT", help_heading = TOLD)]
     pub(crate) note: Option<String>,
     /// A label that tells apart people who share an account
-    #[arg(short, long, value_name = "LABEL", value_parser = values::text)]
+    #[arg(short, long, value_name = "LABEL", help_heading = TOLD, value_parser = values::text)]
     pub(crate) user: Option<String>,
-    /// Also where a GPU is used without reservation: adopts a job of one's own that runs there
-    #[arg(short, long)]
+    /// Also a GPU in use without reservation: adopts one's own job on it
+    #[arg(short, long, help_heading = RESERVATION)]
     pub(crate) force: bool,
     /// End with the adopted processes
-    #[arg(long, requires = "force")]
+    #[arg(long, requires = "force", help_heading = RESERVATION)]
     pub(crate) until_exit: bool,
     /// Print the ids alone: 1,3
-    #[arg(short, long, group = "form")]
+    #[arg(short, long, group = "form", help_heading = "What is printed")]
     pub(crate) short: bool,
-    /// Print the lines that a shell evaluates: eval "$(chg reserve --export)"
-    #[arg(long, group = "form")]
+    /// Print what a shell evaluates: eval "$(chg reserve --export)"
+    #[arg(long, group = "form", help_heading = "What is printed")]
     pub(crate) export: bool,
     /// Print one JSON object
-    #[arg(short, long, group = "form")]
+    #[arg(short, long, group = "form", help_heading = "What is printed")]
     pub(crate) json: bool,
 }
 
@@ -170,8 +177,8 @@ pub(crate) struct StatusArgs {
     /// Print one line per model of GPU
     #[arg(short, long, group = "form")]
     pub(crate) summary: bool,
-    /// How to lay it out [default: lines]
-    #[arg(short, long, value_name = "FORM", group = "form")]
+    /// How to lay it out: lines or table [default: lines]
+    #[arg(short, long, value_name = "FORM", group = "form", hide_possible_values = true)]
     pub(crate) output: Option<StatusLayout>,
     /// Show it live, looking again every SECS seconds
     #[arg(long, value_name = "SECS", num_args = 0..=1, default_missing_value = "2", group = "form",
@@ -250,7 +257,8 @@ pub(crate) struct DoctorArgs {
 #[command(
     override_usage = "chg shim install|remove|list|env [OPTIONS]\n       chg shim NAME -- ARGUMENTS…",
     args_conflicts_with_subcommands = true,
-    subcommand_value_name = "WHAT"
+    subcommand_value_name = "WHAT",
+    subcommand_help_heading = "What to do"
 )]
 pub(crate) struct ShimArgs {
     #[command(subcommand)]

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
-use crate::cli::manual::{PAGES, page};
+use crate::cli::manual::{PAGES, names, page};
 use crate::cli::{ManArgs, UsageError};
 use crate::error::Error;
 use crate::exit::Exit;
@@ -29,12 +29,7 @@ pub(crate) fn man(args: &ManArgs, out: &Out) -> Result<Exit, Error> {
 }
 
 fn unknown(name: Option<&str>) -> UsageError {
-    let short = |file: &str| {
-        let name = file.rsplit_once('.').map_or(file, |(name, _)| name);
-        let rest = name.strip_prefix("canhazgpu-").or_else(|| name.strip_prefix("chg-"));
-        rest.unwrap_or(name).to_owned()
-    };
-    let names: Vec<_> = PAGES.iter().map(|(file, _)| short(file)).collect();
+    let names: Vec<_> = names().collect();
     UsageError::new(format!("there is no page '{}'", name.unwrap_or_default()))
         .with_hint(format!("there are {}", names.join(", ")))
 }

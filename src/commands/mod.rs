@@ -2,6 +2,7 @@
 
 mod admin;
 mod claim;
+mod complete;
 mod context;
 mod doctor;
 mod environment;
@@ -42,6 +43,7 @@ pub(crate) fn main() -> ExitCode {
     match cli::parse(std::env::args_os()) {
         Ok(Parsed::Show(text)) => end(show(&text)),
         Ok(Parsed::Do(cli)) => obey(&cli),
+        Ok(Parsed::Complete(words)) => end(complete::answer(&words, &plain_out())),
         Err(error) => end(failed(&plain_out(), &error.into(), Family::Verb, Exit::Busy(BUSY))),
     }
 }
@@ -95,10 +97,7 @@ fn regardless(cli: &Cli, sources: &Sources, out: &Out) -> Option<Result<Exit, Er
     Some(match &cli.verb {
         Verb::Doctor(args) => examine(sources, cli, args, out),
         Verb::Man(args) => man::man(args, out),
-        Verb::Completions { shell } => {
-            let script = cli::completions(*shell);
-            out.print_text(&String::from_utf8_lossy(&script)).map(|_| Exit::Done).map_err(Error::from)
-        }
+        Verb::Completions { shell } => complete::script(*shell, out),
         _ => return None,
     })
 }
