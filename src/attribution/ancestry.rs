@@ -6,6 +6,7 @@ use nix::unistd::getppid;
 
 use crate::model::identity::{Here, Identity, Life};
 use crate::model::ids::Pid;
+use crate::model::process::Through;
 
 use super::identity::{life, own_pid};
 use super::proc_dir::Proc;
@@ -45,6 +46,11 @@ impl Ancestry {
             at = stat;
         }
         way
+    }
+
+    /// What the nearest of these ancestors that keeps sessions is.
+    pub(super) fn keeper(&mut self, above: &[Pid]) -> Option<Through> {
+        above.iter().find_map(|pid| self.stat(*pid)?.keeps)
     }
 
     fn stat(&mut self, pid: Pid) -> Option<Stat> {

@@ -4,19 +4,43 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::model::ids::{LeaseId, Pid};
+use nix::unistd::getuid;
+
+use crate::model::ids::{LeaseId, Pid, Uid};
 use crate::model::process::{Origin, Process, RESERVATION_LABEL};
 use crate::sys::capture::output_within;
 
-/// Engines whose program answers `inspect`.
-const ENGINES: [&str; 2] = ["docker", "podman"];
+/// An engine, and its program that answers `inspect` as Docker's does.
+#[derive(Debug, Clone, Copy)]
+struct Engine<'a> {
+    name: &'a str,
+    program: &'a str,
+    knows: Knows,
+}
+
+/// Whose containers an engine's program can tell of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Knows {
+    /// A daemon's: everybody's whom it lets in.
+    All,
+    /// Without a daemon, of those that the caller started. Asked about others it would first set up what the caller
+    /// needs for containers of their own, a process that stays included.
+    Own,
+}
+
+const ENGINES: [Engine<'_>; 3] = [
+    Engine { name: "docker", program: "docker", knows: Knows::All },
+    Engine { name: "podman", program: "podman", knows: Knows::Own },
+    Engine { name: "containerd", program: "nerdctl", knows: Knows::Own },
+];
 
 /// Asks the engines for the containers of these processes; each has `at_most` to answer. An engine that does not
 /// (no program, no permission, no daemon) leaves its containers without a name. Starts programs: for people who
 /// look, never in a transaction.
 pub(crate) fn name_containers(processes: &mut BTreeMap<Pid, Process>, at_most: Duration) {
+    let caller = Uid(getuid().as_raw());
     for engine in ENGINES {
-        ask(engine, engine, processes, at_most);
+        ask(engine, caller, processes, at_most);
     }
 }
 
@@ -27,13 +51,14 @@ struct Named {
     reservation: Option<LeaseId>,
 }
 
-fn ask(engine: &str, program: &str, processes: &mut BTreeMap<Pid, Process>, at_most: Duration) {
-    let ids: BTreeSet<&str> = processes.values().filter_map(|process| id_in(engine, process)).collect();
+fn ask(engine: Engine<'_>, caller: Uid, processes: &mut BTreeMap<Pid, Process>, at_most: Duration) {
+    let ids: BTreeSet<&str> =
+        processes.values().filter_map(|process| engine.id_in(process, caller)).collect();
     if ids.is_empty() {
         return;
     }
     let format = format!("{{{{.Id}}}} {{{{.Name}}}} {{{{index .Config.Labels \"{RESERVATION_LABEL}\"}}}}");
-    let mut inspect = Command::new(program);
+    let mut inspect = Command::new(engine.program);
     inspect.args(["inspect", "--type", "container", "--format", &format]).args(ids);
     // It ends with an error if one of them is gone, having told of the others.
     let Some(answer) = output_within(&mut inspect, at_most) else {
@@ -41,7 +66,7 @@ fn ask(engine: &str, program: &str, processes: &mut BTreeMap<Pid, Process>, at_m
     };
     let named = parse(&String::from_utf8_lossy(&answer));
     for process in processes.values_mut() {
-        let Some(found) = id_in(engine, process).and_then(|id| named.get(id)).cloned() else {
+        let Some(found) = engine.id_in(process, caller).and_then(|id| named.get(id)).cloned() else {
             continue;
         };
         process.reservation = found.reservation;
@@ -51,10 +76,16 @@ fn ask(engine: &str, program: &str, processes: &mut BTreeMap<Pid, Process>, at_m
     }
 }
 
-fn id_in<'a>(wanted: &str, process: &'a Process) -> Option<&'a str> {
-    match &process.origin {
-        Origin::Container { engine, id, .. } if engine == wanted => Some(id),
-        _ => None,
+impl Engine<'_> {
+    /// The id of the process's container, if this engine may tell `caller` of it.
+    fn id_in<'a>(&self, process: &'a Process, caller: Uid) -> Option<&'a str> {
+        match &process.origin {
+            Origin::Container { engine, id, host_uid, .. } if engine == self.name => {
+                let started_by = host_uid.unwrap_or(Uid::ROOT);
+                (self.knows == Knows::All || started_by == caller).then_some(id)
+            }
+            _ => None,
+        }
     }
 }
 

@@ -98,6 +98,7 @@ impl Look<'_> {
         let place = dir.read("cgroup").map(|text| Place::parse(&text)).unwrap_or_default();
         let login_uid = login_uid(dir, &place);
         let ancestors = self.ancestry.above(stat);
+        let through = self.ancestry.keeper(&ancestors);
         let (command, model) = match self.detail {
             Detail::Brief => (Vec::new(), None),
             Detail::Full => self.command_and_model(dir, &ancestors),
@@ -113,6 +114,7 @@ impl Look<'_> {
             session: Some(stat.session),
             group: Some(stat.group),
             origin: place.origin,
+            through,
             model,
             ..self.of(pid, uid)
         }

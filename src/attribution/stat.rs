@@ -1,6 +1,7 @@
 //! Reads the text of /proc/PID/stat. Pure.
 
 use crate::model::ids::Pid;
+use crate::model::process::Through;
 
 /// What is used of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub(super) struct Stat {
     pub(super) session: Pid,
     /// In clock ticks since boot.
     pub(super) start: u64,
+    /// Whether it keeps a person's session, by its name.
+    pub(super) keeps: Option<Through>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +32,7 @@ impl Stat {
         // The name is the process's own choice and may hold blanks, brackets and lines: the numbers come after the
         // last bracket. The first field there is number 3 of proc_pid_stat(5).
         let after_name = text.iter().rposition(|&byte| byte == b')')? + 1;
+        let name = text.get(text.iter().position(|&byte| byte == b'(')? + 1..after_name - 1)?;
         let fields: Vec<&str> = str::from_utf8(&text[after_name..]).ok()?.split_ascii_whitespace().collect();
         let field = |number: usize| fields.get(number - 3).copied();
         let threads: u64 = field(20)?.parse().ok()?;
@@ -45,7 +49,19 @@ impl Stat {
             group: pid(5)?,
             session: pid(6)?,
             start: field(22)?.parse().ok()?,
+            keeps: keeper(name),
         })
+    }
+}
+
+/// sshd and its child for one session (sshd-session since OpenSSH 9.8); the servers that sessions are detached from.
+fn keeper(name: &[u8]) -> Option<Through> {
+    match name {
+        b"sshd" | b"sshd-session" => Some(Through::Ssh),
+        b"mosh-server" => Some(Through::Mosh),
+        b"tmux: server" => Some(Through::Tmux),
+        b"screen" => Some(Through::Screen),
+        _ => None,
     }
 }
 
@@ -62,8 +78,14 @@ mod tests {
 
     #[test]
     fn the_numbers_come_after_the_last_bracket() {
-        let told =
-            Stat { state: State::Living, parent: Pid(7), group: Pid(8), session: Pid(9), start: 12345 };
+        let told = Stat {
+            state: State::Living,
+            parent: Pid(7),
+            group: Pid(8),
+            session: Pid(9),
+            start: 12345,
+            keeps: None,
+        };
         for name in ["sleep", "a) R 1", "a b", "((((", "))", "", "x\n) T 1 1"] {
             assert_eq!(Stat::parse(&line(name, "S", 1)), Some(told), "{name:?}");
         }
@@ -83,8 +105,19 @@ mod tests {
     }
 
     #[test]
+    fn who_keeps_sessions_is_told_by_name() {
+        let keeps = |name| Stat::parse(&line(name, "S", 1)).and_then(|stat| stat.keeps);
+        let names = ["sshd", "sshd-session", "tmux: server", "screen", "mosh-server"];
+        let kept = names.map(|name| keeps(name).map_or("", Through::as_str));
+        assert_eq!(kept, ["ssh", "ssh", "tmux", "screen", "mosh"]);
+        for other in ["tmux: client", "ssh", "ssh-agent", "", "sshd) S 1 (x", "(sshd)"] {
+            assert_eq!(keeps(other), None, "{other:?}");
+        }
+    }
+
+    #[test]
     fn other_texts_are_refused() {
-        for text in ["", "42", "42 (x", "42 (x) ", "42 (x) S 1 2", "42 (x) S a b c d", ")"] {
+        for text in ["", ")(", "42", "42 (x", "42 (x) ", "42 (x) S 1 2", "42 (x) S a b c d", ")"] {
             assert_eq!(Stat::parse(text.as_bytes()), None, "{text:?}");
         }
     }

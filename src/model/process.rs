@@ -30,6 +30,8 @@ pub(crate) struct Process {
     pub(crate) session: Option<Pid>,
     pub(crate) group: Option<Pid>,
     pub(crate) origin: Origin,
+    /// What the person behind it works through, by the names of its ancestors.
+    pub(crate) through: Option<Through>,
     /// The model it serves or trains, read from command lines.
     pub(crate) model: Option<String>,
     /// The reservation that the label of its container names.
@@ -53,6 +55,7 @@ impl Process {
             session: None,
             group: None,
             origin: Origin::Unknown,
+            through: None,
             model: None,
             reservation: None,
         }
@@ -83,15 +86,18 @@ impl Process {
 
     /// sudo: the login tells who answers for it.
     fn with_login(&self, uid: Uid, fit: fn(&str) -> String) -> String {
-        match &self.login {
-            Some(login) if uid == Uid::ROOT && self.login_uid != Some(uid) => {
-                format!("{} ({})", fit(login), self.account_of(uid, fit))
-            }
-            _ => self.account_of(uid, fit),
-        }
+        let login = self.other_login().filter(|_| uid == Uid::ROOT);
+        let account = self.account_of(uid, fit);
+        login.map_or(account.clone(), |login| format!("{} ({account})", self.account_of(login, fit)))
     }
 
-    fn account_of(&self, uid: Uid, fit: fn(&str) -> String) -> String {
+    /// Who logged in, where it is another account than the process's.
+    pub(crate) fn other_login(&self) -> Option<Uid> {
+        self.login_uid.filter(|login| self.uid != Some(*login))
+    }
+
+    /// One of the accounts that belong to the process, as shown.
+    pub(crate) fn account_of(&self, uid: Uid, fit: fn(&str) -> String) -> String {
         let known = [(self.uid, &self.account), (self.login_uid, &self.login)];
         let name =
             known.into_iter().find(|(known, _)| *known == Some(uid)).and_then(|(_, name)| name.as_ref());
@@ -110,6 +116,26 @@ pub(crate) enum Origin {
     Service { unit: String },
     /// A login session of a user.
     Session { uid: Uid, id: String },
+}
+
+/// A program that keeps sessions of people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Through {
+    Ssh,
+    Mosh,
+    Tmux,
+    Screen,
+}
+
+impl Through {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ssh => "ssh",
+            Self::Mosh => "mosh",
+            Self::Tmux => "tmux",
+            Self::Screen => "screen",
+        }
+    }
 }
 
 #[cfg(test)]
@@ -150,6 +176,10 @@ mod tests {
         assert_eq!(shown(Some(23001), None, None, Origin::Unknown), "uid 23001");
         assert_eq!(shown(Some(0), Some("root"), None, Origin::Unknown), "root");
         assert_eq!(shown(Some(0), Some("root"), alice, Origin::Unknown), "alice (root)");
+        let nameless =
+            Process { login: None, ..process(Some(0), Some("root"), Some((23001, "")), Origin::Unknown) };
+        assert_eq!(nameless.owner().as_deref(), Some("uid 23001 (root)"));
+        assert_eq!(shown(Some(0), Some("root"), Some((0, "root")), Origin::Unknown), "root");
         assert_eq!(shown(Some(1002), Some("bob"), alice, Origin::Unknown), "bob");
         assert_eq!(shown(Some(0), Some("root"), None, container(None, None)), "container 1a2b3c4d5e6f");
         assert_eq!(shown(Some(0), Some("root"), None, container(None, Some("trainer"))), "container trainer");

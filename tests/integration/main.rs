@@ -3,6 +3,7 @@
 
 mod accounts;
 mod completion;
+mod containers;
 mod contention;
 mod crash;
 mod doctor;

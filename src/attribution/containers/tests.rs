@@ -25,6 +25,33 @@ fn program(directory: &Path, script: &str) -> String {
     path.to_str().unwrap().to_owned()
 }
 
+fn docker(program: &str, processes: &mut BTreeMap<Pid, Process>, at_most: Duration) {
+    ask(Engine { name: "docker", program, knows: Knows::All }, Uid(1001), processes, at_most);
+}
+
+#[test]
+fn an_engine_without_a_daemon_is_asked_for_containers_of_the_caller_only() {
+    let directory = tempfile::tempdir().unwrap();
+    let program = program(directory.path(), "for id; do echo \"$id named\"; done");
+    let of = |pid, letter, host_uid: Option<u32>| {
+        let (pid, mut process) = in_container(pid, "podman", letter);
+        if let Origin::Container { host_uid: found, .. } = &mut process.origin {
+            *found = host_uid.map(Uid);
+        }
+        (pid, process)
+    };
+    let asked_by = |caller| {
+        let mut processes =
+            BTreeMap::from([of(1, 'a', None), of(2, 'b', Some(1001)), of(3, 'c', Some(1002))]);
+        let podman = Engine { name: "podman", program: &program, knows: Knows::Own };
+        ask(podman, caller, &mut processes, Duration::from_secs(20));
+        processes.values().map(told).collect::<Vec<_>>()
+    };
+    assert_eq!(asked_by(Uid::ROOT), ["named -", "- -", "- -"]);
+    assert_eq!(asked_by(Uid(1001)), ["- -", "named -", "- -"]);
+    assert_eq!(asked_by(Uid(1003)), ["- -", "- -", "- -"]);
+}
+
 fn told(process: &Process) -> String {
     let name = match &process.origin {
         Origin::Container { name, .. } => name.as_deref().unwrap_or("-"),
@@ -48,7 +75,7 @@ fn containers_are_named_and_their_reservations_found() {
         in_container(6, "podman", 'a'),
         (Pid(7), Process::unknown(Pid(7))),
     ]);
-    ask("docker", &program(directory.path(), &script), &mut processes, Duration::from_secs(20));
+    docker(&program(directory.path(), &script), &mut processes, Duration::from_secs(20));
     let said: Vec<String> = processes.values().map(told).collect();
     assert_eq!(
         said,
@@ -66,14 +93,9 @@ fn an_engine_that_fails_or_hangs_leaves_containers_without_a_name() {
     let before = BTreeMap::from([in_container(1, "docker", 'a')]);
     let mut processes = before.clone();
     let half = format!("echo '{} /half'; sleep 1000", id('a'));
-    ask("docker", &program(directory.path(), &half), &mut processes, Duration::from_millis(50));
-    ask(
-        "docker",
-        &program(directory.path(), "echo nonsense; exit 1"),
-        &mut processes,
-        Duration::from_secs(20),
-    );
-    ask("docker", "/no/such/engine", &mut processes, Duration::from_secs(20));
+    docker(&program(directory.path(), &half), &mut processes, Duration::from_millis(50));
+    docker(&program(directory.path(), "echo nonsense; exit 1"), &mut processes, Duration::from_secs(20));
+    docker("/no/such/engine", &mut processes, Duration::from_secs(20));
     assert_eq!(processes, before);
 }
 
@@ -81,6 +103,6 @@ fn an_engine_that_fails_or_hangs_leaves_containers_without_a_name() {
 fn no_engine_is_asked_about_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let mut processes = BTreeMap::from([in_container(1, "kubernetes", 'a')]);
-    ask("docker", &program(directory.path(), "true"), &mut processes, Duration::from_secs(20));
+    docker(&program(directory.path(), "true"), &mut processes, Duration::from_secs(20));
     assert!(!directory.path().join("engine.arguments").exists());
 }

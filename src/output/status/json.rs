@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::model::ids::{GpuIndex, Timestamp};
 use crate::model::occupancy::{Claim, Judged, Role};
-use crate::model::process::Origin;
+use crate::model::process::{Origin, Through};
 use crate::model::reservation::{Kind, Reservation};
 
 use super::super::clock::{full, rfc3339};
@@ -87,7 +87,13 @@ struct ProcessJson {
     command: Vec<String>,
     memory_mb: Option<u64>,
     started: Option<String>,
+    /// Who logged in, where it is another account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    login: Option<String>,
     origin: Option<OriginJson>,
+    /// What the person works through.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    through: Option<&'static str>,
     role: &'static str,
     /// The reservation that an orphan is left over from.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -247,7 +253,9 @@ impl ProcessJson {
             command: process.command.clone(),
             memory_mb: judged.memory.map(|memory| memory.0),
             started: process.started.map(rfc3339),
+            login: process.other_login().map(|login| process.account_of(login, str::to_owned)),
             origin: OriginJson::new(&process.origin),
+            through: process.through.map(Through::as_str),
             role,
             orphan_of,
         }

@@ -1,0 +1,118 @@
+//! Containers on the GPUs, real ones: whose they are, and what they are to a reservation.
+
+use std::process::Command;
+
+use fakenvml::Kind;
+use serde_json::{Value, json};
+
+use crate::support::container::Podman;
+use crate::support::host::{Host, ageless, can_be_others};
+use crate::support::job::Job;
+use crate::support::wait::wait_for;
+
+/// What `status` shows with the words of `form`, once `enough` of it is there: a machine under load may have given the
+/// engine up.
+fn looks(host: &Host, podman: &Podman, form: &[&str], mut enough: impl FnMut(&str) -> bool) -> String {
+    let mut last = String::new();
+    wait_for("what the engine tells", || {
+        last = Job::start(podman.known_to(&mut host.me().chg(form))).finish().stdout;
+        enough(&last).then(|| last.clone())
+    })
+}
+
+/// The line of a GPU, in which this name is told.
+fn line(host: &Host, podman: &Podman, gpu: usize, name: &str) -> String {
+    let told = |shown: &str| shown.lines().nth(gpu).is_some_and(|line| line.contains(name));
+    ageless(looks(host, podman, &["status"], told).lines().nth(gpu).unwrap())
+}
+
+/// The object of a GPU, in which this name is told.
+fn object(host: &Host, podman: &Podman, gpu: usize, name: &str) -> Value {
+    let told = |shown: &str| serde_json::from_str::<Value>(shown).unwrap()[gpu].to_string().contains(name);
+    let shown = looks(host, podman, &["status", "--json"], told);
+    serde_json::from_str::<Value>(&shown).unwrap()[gpu].take()
+}
+
+#[test]
+fn root_in_a_container_is_the_container_by_its_name() {
+    let host = Host::with_gpus(2);
+    let Some(podman) = Podman::on(&host) else { return };
+    let trainer = podman.starts("trainer", &[]);
+    host.gpus.add_process(1, trainer.pid, Some(2048), Kind::Compute);
+    let short = &trainer.id[..12];
+    assert_eq!(
+        line(&host, &podman, 1, "trainer"),
+        format!(
+            "GPU 1: IN USE WITHOUT RESERVATION by container trainer - 2052MB used by PID {} (sleep, container \
+             {short} trainer)",
+            trainer.pid
+        )
+    );
+    let process = &object(&host, &podman, 1, "trainer")["processes"][0];
+    let origin = json!({"type": "container", "engine": "podman", "id": trainer.id, "name": "trainer", "host_uid": null});
+    assert_eq!(process["origin"], origin);
+    assert_eq!((&process["uid"], &process["user"]), (&json!(0), &json!("container trainer")));
+    assert_eq!(process["command"], json!(["sleep", "1000"]));
+    let refused = host.me().runs(&["-G", "1", "--nonblock", "--", "true"]);
+    assert_eq!(refused.code, Some(75), "{refused}");
+
+    // Whose engine does not tell them has the id.
+    if can_be_others() {
+        let theirs = host.user(1).does(&["status"]).stdout;
+        let line = theirs.lines().nth(1).unwrap();
+        assert!(line.contains(&format!("by container {short} - ")), "{line}");
+        assert!(line.ends_with(&format!("(sleep, container {short})")), "{line}");
+        let left = Command::new("pgrep").args(["-u", "23001", "-fl", "podman|catatonit"]).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&left.stdout), "", "looking sets up no containers of one's own");
+    }
+}
+
+#[test]
+fn a_container_is_its_reservations_by_its_label_and_accuses_nobody_without() {
+    let host = Host::with_gpus(2);
+    let Some(podman) = Podman::on(&host) else { return };
+    if !can_be_others() {
+        return;
+    }
+    host.user(1).does(&["reserve", "-g", "2"]);
+    let id = host.json(&["status"])[0]["reservation"]["id"].as_str().unwrap().to_owned();
+    let label = format!("--label=canhazgpu.reservation={id}");
+    let labelled = podman.starts("labelled", &[&label]);
+    let stranger = podman.starts("stranger", &["--user=1000"]);
+    host.gpus.add_process(0, labelled.pid, Some(2048), Kind::Compute);
+    host.gpus.add_process(1, stranger.pid, Some(2048), Kind::Compute);
+
+    let held = "IN USE by uid 23001 for T (manual, expires in T) [validated: 2052MB, 1 processes]";
+    let shown = object(&host, &podman, 0, "labelled");
+    assert_eq!(shown["processes"][0]["role"], "holder", "{shown}");
+    assert_eq!(
+        line(&host, &podman, 1, "stranger"),
+        format!(
+            "GPU 1: {held} [unattributed: PID {} (sleep, container {} stranger)]",
+            stranger.pid,
+            &stranger.id[..12]
+        )
+    );
+}
+
+#[test]
+fn a_container_that_a_run_starts_is_the_runs() {
+    let host = Host::with_gpus(1);
+    let Some(podman) = Podman::on(&host) else { return };
+    let rootfs = podman.directory().join("rootfs");
+    let pid_file = host.path("pid");
+    let script = format!(
+        "podman run --ulimit=nofile=1024:1024 --ulimit=nproc=1024:1024 --name inside --rootfs {} sleep 1000 & \
+         until podman inspect --format '{{{{.State.Pid}}}}' inside 2>/dev/null | grep -v '^0$' >{pid}; do :; done; \
+         echo up; wait",
+        rootfs.display(),
+        pid = pid_file.display(),
+    );
+    let run = Job::start(podman.known_to(&mut host.me().chg(&["--", "bash", "-c", &script])));
+    run.prints("up");
+    let pid: i32 = std::fs::read_to_string(&pid_file).unwrap().trim().parse().unwrap();
+    host.gpus.add_process(0, pid, Some(2048), Kind::Compute);
+    let shown = object(&host, &podman, 0, "inside");
+    assert_eq!(shown["processes"][0]["role"], "holder", "{shown}");
+    assert_eq!(shown["processes"][0]["origin"]["name"], "inside", "{shown}");
+}
