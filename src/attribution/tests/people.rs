@@ -9,7 +9,6 @@ use super::super::cgroup::Place;
 use super::super::owners::{login_in, login_uid};
 use super::super::proc_dir::Proc;
 use super::*;
-use crate::model::process::Origin;
 use crate::sys::testing::SPOKEN;
 
 #[test]
@@ -141,35 +140,4 @@ fn a_worker_takes_the_model_of_the_server_above_it() {
     assert_eq!(process.model.as_deref(), Some("Qwen/Q"));
     assert_eq!(one(worker, Detail::Brief).model, None);
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(worker.0), Signal::SIGKILL).unwrap();
-}
-
-#[test]
-fn a_process_in_a_cgroup_of_its_own_is_told_by_it() {
-    const NAME: &str = "attribution::tests::people::a_process_in_a_cgroup_of_its_own_is_told_by_it";
-    let Some(root) = writable_cgroups() else {
-        assert!(!possible(NAME, Command::new("false")));
-        return;
-    };
-    let id = format!("{:064x}", std::process::id());
-    let group = root.join(format!("libpod-{id}.scope"));
-    std::fs::create_dir(&group).unwrap();
-    let running = sleeping(&mut sleep());
-    std::fs::write(group.join("cgroup.procs"), running.pid().to_string()).unwrap();
-    let origin = one(running.pid(), Detail::Brief).origin;
-    running.kill_and_reap();
-    wait_until("the cgroup is empty", || std::fs::remove_dir(&group).is_ok());
-    assert_eq!(origin, Origin::Container { engine: "podman".into(), id, name: None, host_uid: None });
-}
-
-/// Where cgroups can be made: version 2, or systemd's hierarchy of version 1.
-fn writable_cgroups() -> Option<std::path::PathBuf> {
-    let roots =
-        ["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"].map(std::path::PathBuf::from);
-    roots.into_iter().find(|root| {
-        let trial = root.join(format!("canhazgpu-test-{}", std::process::id()));
-        let made = std::fs::create_dir(&trial).is_ok();
-        let is_cgroup = made && trial.join("cgroup.procs").exists();
-        let _ = std::fs::remove_dir(&trial);
-        is_cgroup
-    })
 }

@@ -1,5 +1,6 @@
 //! What the scenes are made of: the program with its surroundings, patience with a deadline, terminals, probes.
 
+pub(crate) mod cgroup;
 pub(crate) mod container;
 pub(crate) mod elsewhere;
 pub(crate) mod host;
