@@ -7,6 +7,7 @@ use clap::CommandFactory;
 
 use super::{Cli, GpuIds, Parsed, ShimVerb, UsageError, Verb, parse};
 use crate::model::ids::{GpuIndex, Megabytes};
+use crate::model::record::{PoolRecord, Record};
 use crate::model::request::Demand;
 
 mod complete;
@@ -307,9 +308,13 @@ fn a_shim_call_keeps_its_words() {
 fn records_are_reset_by_the_name_that_errors_print() {
     for name in ["gpu:3", "canhazgpu:gpu:3", "3"] {
         let Verb::Admin(args) = cli(&["admin", "--reset", name]).verb else { panic!("no admin") };
-        assert_eq!(args.reset, Some(GpuIndex(3)), "{name}");
+        assert_eq!(args.reset, Some(Record::OfGpu(GpuIndex(3))), "{name}");
     }
-    for name in ["queue", "gpu:x", "queue:entry:3"] {
+    for name in ["gpu_count", "canhazgpu:gpu_count"] {
+        let Verb::Admin(args) = cli(&["admin", "--reset", name]).verb else { panic!("no admin") };
+        assert_eq!(args.reset, Some(Record::OfPool(PoolRecord::GpuCount)), "{name}");
+    }
+    for name in ["gpus", "gpu:x", "queue:entry:3", ""] {
         assert!(parse(words(&["admin", "--reset", name])).is_err(), "{name}");
     }
 }

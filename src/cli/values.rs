@@ -8,6 +8,7 @@ use clap::ValueEnum;
 
 use crate::model::device::Provider;
 use crate::model::ids::{GpuIndex, LeaseId, Megabytes};
+use crate::model::record::{PoolRecord, Record};
 use crate::model::strategy::Strategy;
 use crate::model::{duration, gpu_list};
 
@@ -86,10 +87,15 @@ pub(crate) fn choice<T: ValueEnum>(text: &str) -> Result<T, String> {
     })
 }
 
-/// A record as an error message names it: `gpu:3`, with any prefix, or the bare index.
-pub(super) fn gpu_record(text: &str) -> Result<GpuIndex, String> {
-    let (before, index) = text.rsplit_once(':').unwrap_or(("gpu", text));
-    let named_so = before == "gpu" || before.ends_with(":gpu");
-    let index = index.parse().ok().filter(|_| named_so);
-    index.map(GpuIndex).ok_or_else(|| format!("'{text}' is not the name of a GPU's record, such as gpu:3"))
+/// A record as an error message names it: `gpu:3` or `pool`, with any prefix, or the bare index of a GPU.
+pub(super) fn record(text: &str) -> Result<Record, String> {
+    let (before, last) = text.rsplit_once(':').unwrap_or(("", text));
+    if let Some(record) = PoolRecord::named(last) {
+        return Ok(Record::OfPool(record));
+    }
+    let named_so = matches!(before, "" | "gpu") || before.ends_with(":gpu");
+    let index = last.parse().ok().filter(|_| named_so);
+    index.map(|index| Record::OfGpu(GpuIndex(index))).ok_or_else(|| {
+        format!("'{text}' is not the name of a record, such as gpu:3, pool, gpu_count, provider or queue")
+    })
 }

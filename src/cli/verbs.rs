@@ -12,6 +12,7 @@ use super::usage::UsageError;
 use super::values::{self, GpuIds};
 use crate::model::device::Provider;
 use crate::model::ids::{GpuIndex, LeaseId};
+use crate::model::record::Record;
 use crate::model::request::Demand;
 use crate::model::strategy::Strategy;
 
@@ -236,9 +237,9 @@ pub(crate) struct AdminArgs {
     /// End the reservation with this id, whosoever it is
     #[arg(long, value_name = "ID", value_parser = values::lease_id)]
     pub(crate) release: Option<LeaseId>,
-    /// Throw a damaged record away: gpu:3
-    #[arg(long, value_name = "RECORD", value_parser = values::gpu_record)]
-    pub(crate) reset: Option<GpuIndex>,
+    /// Throw a damaged record away: gpu:3, pool
+    #[arg(long, value_name = "RECORD", value_parser = values::record)]
+    pub(crate) reset: Option<Record>,
     /// Make the store of this machine for the members of a group alone
     #[arg(long, value_name = "GROUP", value_parser = values::text)]
     pub(crate) group: Option<String>,

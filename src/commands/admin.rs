@@ -20,8 +20,8 @@ pub(crate) fn admin(ctx: &mut Context<'_>, args: &AdminArgs, config: &Config) ->
         let how = Ending::Revoked { by: ctx.actor.uid };
         carry_out(ctx, &Verb::Release { id: id.clone(), how }, &format!("Released reservation {id}"))?;
     }
-    if let Some(gpu) = args.reset {
-        carry_out(ctx, &Verb::Reset { gpu }, &format!("Reset the record of GPU {gpu}"))?;
+    if let Some(record) = args.reset {
+        carry_out(ctx, &Verb::Reset(record), &format!("Reset the record {record}"))?;
     }
     if let Some(size) = size(args) {
         let change = if args.force { Change::Allow } else { Change::Refuse };
@@ -34,6 +34,7 @@ pub(crate) fn admin(ctx: &mut Context<'_>, args: &AdminArgs, config: &Config) ->
     }
     if asks_nothing(args) {
         let pool = ctx.snapshot()?.pool;
+        ctx.tell_damage(&pool);
         ctx.out.print(&[Line::from(description(&pool))])?;
     }
     Ok(Exit::Done)

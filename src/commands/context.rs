@@ -26,6 +26,8 @@ pub(crate) struct Context<'a> {
     pub(crate) actor: Actor,
     pub(crate) store: Box<dyn Store>,
     pub(crate) eyes: Eyes,
+    /// Whether the user knows which records of the pool are damaged.
+    pub(super) damage_told: bool,
 }
 
 /// Whether the GPUs were scanned for a commit.
@@ -86,9 +88,20 @@ impl Context<'_> {
         Ok(self.store.snapshot()?)
     }
 
+    /// Warns, once, of records of the whole pool that cannot be read.
+    pub(crate) fn tell_damage(&mut self, pool: &Pool) {
+        if !std::mem::replace(&mut self.damage_told, true) {
+            for (record, why) in &pool.damaged {
+                let (message, hint) = output::damage(*record, why);
+                self.out.warn(&message, Some(hint.as_str()));
+            }
+        }
+    }
+
     /// The pool without what is over. Writes only if something is.
     pub(crate) fn swept_snapshot(&mut self) -> Result<Snapshot, Error> {
         let snapshot = self.snapshot()?;
+        self.tell_damage(&snapshot.pool);
         let mut swept = snapshot.pool.clone();
         let _ = self.eyes.with_seen(&snapshot.pool, &BTreeMap::new(), |seen| {
             swept.apply(&self.actor, &Verb::Sweep, seen, snapshot.now)

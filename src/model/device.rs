@@ -24,6 +24,11 @@ pub(crate) fn fake_devices(store_id: &str, indices: impl IntoIterator<Item = Gpu
     indices.into_iter().map(device).collect()
 }
 
+/// The id of the store whose simulated GPU this is.
+pub(crate) fn store_of_fake(uuid: &GpuUuid) -> Option<&str> {
+    uuid.as_str().strip_prefix("GPU-fake-")?.rsplit_once('-').map(|(store, _)| store)
+}
+
 /// Where the pool's GPUs come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Provider {

@@ -11,6 +11,7 @@ pub(crate) mod occupancy;
 pub(crate) mod plan;
 pub(crate) mod pool;
 pub(crate) mod process;
+pub(crate) mod record;
 pub(crate) mod request;
 pub(crate) mod reservation;
 pub(crate) mod seen;

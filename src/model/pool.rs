@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::device::Provider;
 use super::ids::{GpuIndex, GpuUuid, LeaseId, Timestamp};
+use super::record::PoolRecord;
 use super::request::{Actor, Authority};
 use super::reservation::{Ended, Ending, Holder, Past, Reservation};
 use super::seen::Seen;
@@ -18,6 +19,7 @@ mod line;
 mod numbers;
 mod release;
 mod renew;
+mod reset;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -35,6 +37,8 @@ pub(crate) struct Pool {
     pub(crate) reservations: BTreeMap<LeaseId, Reservation>,
     /// In order of [`Waiter::enqueued`], then id.
     pub(crate) waiters: Vec<Waiter>,
+    /// Records of the whole pool that cannot be read, and why. What they said is as the others tell it.
+    pub(crate) damaged: BTreeMap<PoolRecord, String>,
     /// Of the ids that the verb at hand names, those that the history knows as ended. Filled by the store at loading.
     pub(crate) known_ended: BTreeSet<LeaseId>,
     /// Reservations that this verb ended, for the history; taken by the store.
@@ -88,7 +92,7 @@ impl Pool {
                 self.initialise(actor, *provider, size, *change, seen)
             }
             Verb::Choose(strategy) => self.set_strategy(actor, *strategy),
-            Verb::Reset { gpu } => self.reset(actor, *gpu),
+            Verb::Reset(record) => self.reset(actor, *record),
             Verb::Sweep => {
                 self.sweep_line(moment);
                 Outcome::Done
@@ -142,24 +146,6 @@ impl Pool {
         }
         self.strategy = strategy;
         Outcome::Done
-    }
-
-    fn reset(&mut self, actor: &Actor, gpu: GpuIndex) -> Outcome {
-        if actor.authority != Authority::Admin {
-            return Outcome::Refused(Refusal::NeedsAuthority);
-        }
-        let pool = self.slots.keys().copied().collect();
-        let Some(slot) = self.slots.get_mut(&gpu) else {
-            return Outcome::Refused(Refusal::NotInPool { ids: vec![gpu], pool });
-        };
-        match slot.state {
-            SlotState::Damaged { .. } => {
-                slot.state = SlotState::Free { last_released: None, past: None };
-                Outcome::Done
-            }
-            SlotState::Free { .. } => Outcome::Done,
-            SlotState::Held(_) => Outcome::Refused(Refusal::StillReserved { gpus: BTreeSet::from([gpu]) }),
-        }
     }
 }
 

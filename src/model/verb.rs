@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::device::Provider;
 use super::ids::{GpuIndex, LeaseId, Timestamp};
+use super::record::{PoolRecord, Record};
 use super::request::Request;
 use super::reservation::{Ending, Holder, Kind, Reservation};
 use super::seen::Unknown;
@@ -32,7 +33,7 @@ pub(crate) enum Verb {
     /// Set how free GPUs are ranked.
     Choose(Strategy),
     /// Throw a damaged record away.
-    Reset { gpu: GpuIndex },
+    Reset(Record),
     /// Nothing but to clear away what is over.
     Sweep,
 }
@@ -184,6 +185,8 @@ pub(crate) enum Refusal {
     BeyondShare { requested: u32, limit: u32 },
     /// Ids that are not in the pool.
     NotInPool { ids: Vec<GpuIndex>, pool: Vec<GpuIndex> },
+    /// A record cannot be read, and what it said cannot be told without it.
+    Damaged { record: PoolRecord, why: String },
     /// The driver reports no GPU to make a pool of, or fewer than asked for.
     NoGpus { reported: u32, requested: Option<u32> },
     /// The pool is made of other GPUs than this machine's.

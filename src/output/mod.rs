@@ -29,7 +29,7 @@ pub(crate) use line::{Line, Tone};
 pub(crate) use out::{Out, OutputError, Talk};
 pub(crate) use people::holder;
 pub(crate) use queue::{QueueView, queue, queue_json};
-pub(crate) use refusal::refusal;
+pub(crate) use refusal::{damage, refusal};
 pub(crate) use report::{ReportUser, ReportView, report};
 pub(crate) use status::{StatusView, json as status_json, lines, summary, table};
 pub(crate) use stream::{Delivery, Wish};

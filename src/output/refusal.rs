@@ -1,6 +1,7 @@
 //! Why a verb was not carried out, and what to do next: the object is named, the way out is a command. Pure.
 
 use crate::model::ids::{GpuIndex, LeaseId, Timestamp};
+use crate::model::record::PoolRecord;
 use crate::model::request::Demand;
 use crate::model::verb::{Blocker, Refusal};
 
@@ -10,6 +11,8 @@ use super::{people, share};
 
 /// Columns for the command of somebody's run.
 const COMMAND: usize = 60;
+/// Columns for what is wrong with a record.
+const REASON: usize = 120;
 
 /// The message and the hint for a refusal; neither ends in a full stop.
 pub(crate) fn refusal(refusal: &Refusal, now: Timestamp) -> (String, Option<String>) {
@@ -34,6 +37,7 @@ fn message(refusal: &Refusal, now: Timestamp) -> String {
             format!("requested {}, but one user may hold {limit} at once", count_of(u64::from(*requested)))
         }
         Refusal::NotInPool { ids, .. } => format!("{} not in the pool", is_or_are(ids)),
+        Refusal::Damaged { record, why } => damage(*record, why).0,
         Refusal::NoGpus { reported, requested } => no_gpus(*reported, *requested),
         Refusal::OtherGpus => "the pool in this store is made of other GPUs than this machine's".to_owned(),
         Refusal::PoolExists { provider, gpus } => {
@@ -56,6 +60,13 @@ fn message(refusal: &Refusal, now: Timestamp) -> String {
     }
 }
 
+/// That a record of the whole pool cannot be read, and what to do about it.
+pub(crate) fn damage(record: PoolRecord, why: &str) -> (String, String) {
+    let key = record.key();
+    let message = format!("record {key} of the store is damaged: {}", clip(why, REASON));
+    (message, format!("'chg admin --reset {key}' throws it away"))
+}
+
 fn hint(refusal: &Refusal) -> Option<String> {
     let hint = match refusal {
         Refusal::Busy { share: Some(_), .. } => {
@@ -70,6 +81,7 @@ fn hint(refusal: &Refusal) -> Option<String> {
         Refusal::TooMany { .. } => "ask for fewer; 'chg status' shows the pool",
         Refusal::NotInPool { pool, .. } if pool.is_empty() => "'chg admin' makes a pool",
         Refusal::NotInPool { pool, .. } => return Some(format!("the pool has {}", people::gpus(pool))),
+        Refusal::Damaged { record, why } => return Some(damage(*record, why).1),
         Refusal::NoGpus { reported: 0, .. } => {
             "'chg doctor' says why; to try it out: chg --store sqlite:/tmp/chg-try admin --gpus 4 --provider fake"
         }

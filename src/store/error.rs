@@ -30,9 +30,7 @@ impl StoreError {
             Self::Unreachable { .. } => "start it, or name another store with --store".to_owned(),
             Self::Denied { .. } => "ask whoever runs it for access, or check user and password".to_owned(),
             Self::Busy { .. } => "try again; another client may be stopped while it writes".to_owned(),
-            Self::Damaged { key, .. } => {
-                format!("the other GPUs keep working; 'chg admin --reset {key}' throws the record away")
-            }
+            Self::Damaged { .. } => "'chg doctor' looks at the store; ask whoever runs it".to_owned(),
             Self::NotWritable { .. } => "make room, or ask whoever runs it".to_owned(),
             Self::BadUrl { .. } => {
                 "for example sqlite:/directory, redis://host:6379/0 or redis+unix:///path.sock?db=0"

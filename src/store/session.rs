@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::StoreError;
-use super::records::{Accounts, Trouble};
+use super::records::Accounts;
 use crate::model::ids::{Timestamp, Uid};
 
 /// Kept by a backend as long as it lives.
@@ -32,14 +32,6 @@ impl Session {
 
     pub(super) fn busy(&self, since: Instant) -> StoreError {
         StoreError::Busy { store: self.store.clone(), waited: rounded(since.elapsed()) }
-    }
-
-    pub(super) fn trouble(&self, trouble: Trouble) -> StoreError {
-        let store = self.store.clone();
-        match trouble {
-            Trouble::Damaged { key, why } => StoreError::Damaged { store, key, why },
-            Trouble::Foreign(why) => StoreError::Foreign { store, why },
-        }
     }
 
     pub(super) fn unreachable(&self, cause: impl ToString) -> StoreError {

@@ -6,6 +6,7 @@ mod completion;
 mod containers;
 mod contention;
 mod crash;
+mod damage;
 mod doctor;
 mod exit_status;
 mod founding;

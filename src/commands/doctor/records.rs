@@ -54,7 +54,11 @@ fn damaged(pool: &Pool) -> Vec<Finding> {
         )),
         SlotState::Free { .. } | SlotState::Held(_) => None,
     };
-    pool.slots.iter().filter_map(damage).collect()
+    let of_pool = pool.damaged.iter().map(|(record, why)| {
+        let (message, mend) = output::damage(*record, why);
+        Finding::problem(Area::Records, message, Some(mend))
+    });
+    of_pool.chain(pool.slots.iter().filter_map(damage)).collect()
 }
 
 fn over(facts: &Facts) -> Vec<Finding> {

@@ -150,6 +150,9 @@ impl Pool {
             self.drop_waiters(&dead, moment.now);
             return Outcome::Refused(shortage.refusal(request, gave_up));
         }
+        if let Err(refusal) = self.has_a_line() {
+            return Outcome::Refused(refusal);
+        }
         let behind = nearest_ahead(place, self, moment.seen, &mut dead);
         let (id, enqueued, give_up) = (waiter.id.clone(), waiter.enqueued, waiter.give_up);
         self.join_line(waiter);

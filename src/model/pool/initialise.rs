@@ -6,6 +6,7 @@ use super::numbers::Origin;
 use super::{Pool, Slot, SlotState};
 use crate::model::device::{Device, Provider, fake_devices};
 use crate::model::ids::{GpuIndex, GpuUuid};
+use crate::model::record::PoolRecord;
 use crate::model::request::{Actor, Authority};
 use crate::model::seen::Seen;
 use crate::model::verb::{Change, Outcome, PoolSize, Refusal};
@@ -29,7 +30,8 @@ impl Pool {
         if change == Change::Refuse && self.provider == Some(provider) && self.has_size(size, seen) {
             return Outcome::Done;
         }
-        let wanted = match self.wanted(provider, size, seen) {
+        let wanted = self.is_told().and_then(|()| self.wanted(provider, size, seen));
+        let wanted = match wanted {
             Ok(wanted) => wanted,
             Err(refusal) => return Outcome::Refused(refusal),
         };
@@ -116,6 +118,8 @@ impl Pool {
         }
         self.renumber(plan);
         self.provider = Some(provider);
+        // All of them are written anew.
+        self.damaged.retain(|record, _| *record == PoolRecord::Queue);
         Outcome::Done
     }
 

@@ -19,6 +19,7 @@ pub(super) struct Origin {
 impl Pool {
     /// Sees to it that there is a pool, and that it is one of this machine's GPUs.
     pub(super) fn make_ready(&mut self, seen: &Seen<'_>) -> Result<(), Refusal> {
+        self.is_told()?;
         if self.provider.is_none() && self.slots.is_empty() {
             return self.make_of_all(seen);
         }

@@ -6,6 +6,7 @@ use super::super::blockers::tests::{blocked, run_of, used_by};
 use super::super::status::scene::{NOW, holder};
 use super::*;
 use crate::model::device::Provider;
+use crate::model::record::PoolRecord;
 use crate::model::share::Share;
 use crate::model::verb::Why;
 
@@ -68,6 +69,7 @@ fn every_refusal_has_its_message() {
         Refusal::NotInPool { ids: vec![gpu(8), gpu(9)], pool: vec![] },
         Refusal::NoGpus { reported: 0, requested: None },
         Refusal::NoGpus { reported: 1, requested: Some(8) },
+        Refusal::Damaged { record: PoolRecord::GpuCount, why: "not a number of GPUs".into() },
         Refusal::OtherGpus,
         Refusal::PoolExists { provider: Provider::Nvidia, gpus: 8 },
         Refusal::StillReserved { gpus: [gpu(1), gpu(2)].into() },

@@ -6,6 +6,7 @@ use super::scene::{Blind, Client, Scene, Server, hold, reservation};
 use super::wait_until;
 use crate::model::ids::GpuIndex;
 use crate::model::pool::SlotState;
+use crate::model::record::PoolRecord;
 use crate::model::verb::Outcome;
 use crate::store::url::StoreUrl;
 use crate::store::{Options, StoreError, open};
@@ -85,8 +86,11 @@ fn keys_of_another_type_are_damage() {
     client.change(|pool| hold(pool, reservation("a", &[1])));
     assert_eq!(scene.redis_says(&["LLEN", "canhazgpu:gpu:0"]), redis::Value::Int(1), "kept");
     scene.redis_says(&["SET", "canhazgpu:queue", "x"]);
-    let refused = client.try_look().unwrap_err();
-    assert!(matches!(&refused, StoreError::Damaged { key, .. } if key == "queue"), "{refused:?}");
+    let pool = client.look();
+    assert!(pool.damaged.contains_key(&PoolRecord::Queue) && pool.reservations.len() == 1, "{pool:?}");
+    client.change(|pool| pool.damaged.clear());
+    client.change(|pool| pool.waiters.push(super::scene::waiter("w", 1_795_445_461_000_000_000)));
+    assert_eq!(client.look().waiters.len(), 1, "thrown away");
 }
 
 #[test]

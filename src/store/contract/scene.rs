@@ -278,12 +278,14 @@ impl Witness for Blind {
     }
 }
 
+pub(super) fn uuid(index: u32) -> GpuUuid {
+    GpuUuid(format!("GPU-{index}"))
+}
+
 pub(super) fn make_pool(pool: &mut Pool, gpus: u32) {
     pool.provider = Some(Provider::Fake);
-    let slot = |index| Slot {
-        uuid: Some(GpuUuid(format!("GPU-{index}"))),
-        state: SlotState::Free { last_released: None, past: None },
-    };
+    let slot =
+        |index| Slot { uuid: Some(uuid(index)), state: SlotState::Free { last_released: None, past: None } };
     pool.slots = (0..gpus).map(|index| (GpuIndex(index), slot(index))).collect();
 }
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::{Cell, Loaded, ended, entry, entry_key, gpu, gpu_key, whole};
 use crate::model::ids::{GpuIndex, LeaseId, Timestamp, Uid};
 use crate::model::pool::{Pool, Slot, SlotState};
+use crate::model::record::PoolRecord;
 use crate::model::waiter::Waiter;
 
 /// One write. Keys are without the store's prefix.
@@ -66,17 +67,29 @@ pub(in crate::store) fn changes(loaded: &Loaded, after: &Pool, by: Uid) -> Chang
 
 fn changed_head(changes: &mut Changes, loaded: &Loaded, after: &Pool, by: Uid) {
     let (before, head) = (&loaded.pool, &loaded.raw.head);
-    if before.slots.keys().ne(after.slots.keys()) {
+    let is_kept = |record| after.damaged.contains_key(&record);
+    let is_cleared = |record| before.damaged.contains_key(&record) && !is_kept(record);
+    if (before.slots.keys().ne(after.slots.keys()) && !is_kept(PoolRecord::GpuCount))
+        || is_cleared(PoolRecord::GpuCount)
+    {
         changes.put_or_delete("gpu_count".to_owned(), whole::gpu_count(after), &head.gpu_count);
     }
-    if before.provider != after.provider {
+    if (before.provider != after.provider && !is_kept(PoolRecord::Provider))
+        || is_cleared(PoolRecord::Provider)
+    {
         let provider = after.provider.map(|provider| provider.as_str().as_bytes().to_vec());
         changes.put_or_delete("provider".to_owned(), provider, &head.provider);
+    }
+    if is_cleared(PoolRecord::Queue) {
+        changes.writes.push(Write::Delete { key: "queue".to_owned() });
+    }
+    if is_kept(PoolRecord::Pool) {
+        return;
     }
     let whole = loaded.whole.after(before, after, by);
     let only_named = loaded.whole.differs_in_name_alone(&whole);
     // A name alone is not worth a write: it comes with the first thing that is.
-    if !only_named || (whole != loaded.whole && !changes.is_empty()) {
+    if !only_named || is_cleared(PoolRecord::Pool) || (whole != loaded.whole && !changes.is_empty()) {
         changes.put_or_delete("pool".to_owned(), Some(whole.write(head.pool.bytes())), &head.pool);
     }
 }

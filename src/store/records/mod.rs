@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::ids::{GpuIndex, GpuUuid, Timestamp, Uid};
 use crate::model::pool::{Pool, Slot, SlotState};
+use crate::model::record::PoolRecord;
 use crate::model::waiter::Waiter;
 
 mod changes;
@@ -13,6 +14,7 @@ mod entry;
 mod fields;
 mod gpu;
 mod moment;
+mod salvage;
 #[cfg(test)]
 mod tests;
 mod whole;
@@ -58,19 +60,14 @@ pub(in crate::store) struct Head {
 
 impl Head {
     /// Whose records a backend has to read.
-    ///
-    /// # Errors
-    /// A key of the whole pool is damaged.
-    pub(in crate::store) fn members(&self) -> Result<BTreeSet<GpuIndex>, Trouble> {
-        whole::Whole::read(&self.pool)?.members(&self.gpu_count)
+    pub(in crate::store) fn members(&self) -> BTreeSet<GpuIndex> {
+        let whole = whole::Whole::read(&self.pool).unwrap_or_default();
+        whole.members(&self.gpu_count).unwrap_or_else(|_| whole.named())
     }
 
     /// Who made the pool, where that is known.
-    ///
-    /// # Errors
-    /// The record is damaged.
-    pub(in crate::store) fn owner(&self) -> Result<Option<Uid>, Trouble> {
-        Ok(whole::Whole::read(&self.pool)?.owner)
+    pub(in crate::store) fn owner(&self) -> Option<Uid> {
+        whole::Whole::read(&self.pool).ok()?.owner
     }
 }
 
@@ -80,19 +77,8 @@ pub(in crate::store) struct Raw {
     pub(in crate::store) head: Head,
     pub(in crate::store) gpus: BTreeMap<GpuIndex, Cell>,
     pub(in crate::store) queue: Vec<Queued>,
-}
-
-/// Why records do not make a pool.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::store) enum Trouble {
-    Damaged { key: String, why: String },
-    Foreign(String),
-}
-
-impl Trouble {
-    fn damaged(key: &str, why: String) -> Self {
-        Self::Damaged { key: key.to_owned(), why }
-    }
+    /// Why the queue as a whole cannot be read.
+    pub(in crate::store) queue_damage: Option<String>,
 }
 
 /// A pool with the records it was read from.
@@ -103,31 +89,42 @@ pub(in crate::store) struct Loaded {
     whole: whole::Whole,
 }
 
-/// Makes the pool of its records. A damaged record of a GPU costs that GPU, a damaged entry of the queue that
-/// waiter; both stay as they are. `candidate` names the pool if it has no name yet.
-///
-/// # Errors
-/// A record of the whole pool makes no sense.
-pub(in crate::store) fn load(
-    raw: Raw,
-    candidate: &str,
-    accounts: &mut dyn Accounts,
-) -> Result<Loaded, Trouble> {
-    let whole = whole::Whole::read(&raw.head.pool)?;
-    let members = whole.members(&raw.head.gpu_count)?;
+/// Makes the pool of its records. A damaged record of a GPU costs that GPU, a damaged entry of the queue that waiter;
+/// what a damaged record of the whole pool said is told by the others, as far as they do. All stay as they are.
+/// `candidate` names the pool if it has no name yet.
+pub(in crate::store) fn load(raw: Raw, candidate: &str, accounts: &mut dyn Accounts) -> Loaded {
+    let mut damaged = BTreeMap::new();
+    let whole = sound(PoolRecord::Pool, whole::Whole::read(&raw.head.pool), &mut damaged).unwrap_or_default();
+    let members = sound(PoolRecord::GpuCount, whole.members(&raw.head.gpu_count), &mut damaged);
+    let members = members.filter(|members| damaged.is_empty() || !members.is_empty());
     let mut pool = Pool { strategy: whole.strategy(), ..Pool::default() };
     pool.store_id = if whole.id.is_empty() { candidate.to_owned() } else { whole.id.clone() };
-    if !members.is_empty() {
-        pool.provider = Some(whole::provider(&raw.head.provider)?);
-    }
-    for index in members {
+    for index in members.unwrap_or_else(|| salvage::members(&whole, &raw.gpus)) {
         let bound = whole.uuid(index).cloned();
         let (state, named) = slot(&mut pool, raw.gpus.get(&index).unwrap_or(&Cell::Absent), index, accounts);
         pool.slots.insert(index, Slot { uuid: bound.or(named), state });
     }
+    if !pool.slots.is_empty() {
+        let provider = sound(PoolRecord::Provider, whole::provider(&raw.head.provider), &mut damaged);
+        pool.provider = provider.or_else(|| salvage::provider(&pool));
+    }
+    if damaged.contains_key(&PoolRecord::Pool) {
+        salvage::name(&mut pool);
+    }
+    damaged.extend(raw.queue_damage.clone().map(|why| (PoolRecord::Queue, why)));
+    pool.damaged = damaged;
     pool.waiters = raw.queue.iter().filter_map(|queued| waiter(queued, accounts)).collect();
     pool.waiters.sort_by(|a, b| (a.enqueued, &a.id).cmp(&(b.enqueued, &b.id)));
-    Ok(Loaded { pool, raw, whole })
+    Loaded { pool, raw, whole }
+}
+
+/// What a record says; what is wrong with it is put down.
+fn sound<T>(
+    record: PoolRecord,
+    read: Result<T, String>,
+    damaged: &mut BTreeMap<PoolRecord, String>,
+) -> Option<T> {
+    read.map_err(|why| damaged.insert(record, why)).ok()
 }
 
 /// The state of one GPU; a reservation found there joins those of `pool`.

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::Cell;
 use super::fields::with_unknown;
-use super::{Cell, Trouble};
 use crate::model::device::Provider;
 use crate::model::ids::{GpuIndex, GpuUuid, Uid};
 use crate::model::pool::{Pool, Slot};
+use crate::model::record::PoolRecord;
 use crate::model::strategy::Strategy;
 
 const KNOWN: &[&str] = &["id", "owner", "strategy", "gpus", "members"];
@@ -36,12 +37,13 @@ pub(in crate::store) struct Whole {
 }
 
 impl Whole {
-    pub(super) fn read(pool: &Cell) -> Result<Self, Trouble> {
-        let damaged = |why: String| Trouble::damaged("pool", why);
+    /// # Errors
+    /// Says what is wrong with it.
+    pub(super) fn read(pool: &Cell) -> Result<Self, String> {
         match pool {
             Cell::Absent => Ok(Self::default()),
-            Cell::Unreadable(why) => Err(damaged(why.clone())),
-            Cell::Bytes(bytes) => serde_json::from_slice(bytes).map_err(|error| damaged(error.to_string())),
+            Cell::Unreadable(why) => Err(why.clone()),
+            Cell::Bytes(bytes) => serde_json::from_slice(bytes).map_err(|error| error.to_string()),
         }
     }
 
@@ -54,23 +56,33 @@ impl Whole {
     }
 
     /// Which GPUs the pool has. The Go program's count goes first: its `admin` knows nothing of the rest.
-    pub(super) fn members(&self, gpu_count: &Cell) -> Result<BTreeSet<GpuIndex>, Trouble> {
+    ///
+    /// # Errors
+    /// Says what is wrong with the count.
+    pub(super) fn members(&self, gpu_count: &Cell) -> Result<BTreeSet<GpuIndex>, String> {
         let bytes = match gpu_count {
             Cell::Absent => return Ok(self.members.clone()),
-            Cell::Unreadable(why) => return Err(Trouble::damaged("gpu_count", why.clone())),
+            Cell::Unreadable(why) => return Err(why.clone()),
             Cell::Bytes(bytes) => bytes,
         };
         let count = std::str::from_utf8(bytes).ok().and_then(|text| text.trim().parse::<u32>().ok());
         match count {
             Some(count) if count <= MOST_GPUS => Ok((0..count).map(GpuIndex).collect()),
-            _ => Err(Trouble::damaged("gpu_count", "not a number of GPUs".to_owned())),
+            _ => Err("not a number of GPUs".to_owned()),
         }
+    }
+
+    /// The GPUs that it names itself.
+    pub(super) fn named(&self) -> BTreeSet<GpuIndex> {
+        self.gpus.keys().chain(&self.members).copied().collect()
     }
 
     /// What the record says once the pool is as in `pool`, changed by `by`.
     pub(super) fn after(&self, before: &Pool, pool: &Pool, by: Uid) -> Self {
         let bound = |(gpu, slot): (&GpuIndex, &Slot)| Some((*gpu, slot.uuid.clone()?));
-        let made = before.provider.is_none() && pool.provider.is_some();
+        let is_damaged = |pool: &Pool| pool.damaged.contains_key(&PoolRecord::Pool);
+        let made = (before.provider.is_none() && pool.provider.is_some())
+            || (is_damaged(before) && !is_damaged(pool));
         Self {
             id: pool.store_id.clone(),
             owner: if made { Some(by) } else { self.owner },
@@ -106,14 +118,16 @@ pub(super) fn gpu_count(pool: &Pool) -> Option<Vec<u8>> {
 }
 
 /// The provider of a pool that has GPUs. Pools from before there was a choice have no such record.
-pub(super) fn provider(record: &Cell) -> Result<Provider, Trouble> {
+///
+/// # Errors
+/// Says what is wrong with it.
+pub(super) fn provider(record: &Cell) -> Result<Provider, String> {
     match record {
         Cell::Absent => Ok(Provider::Nvidia),
-        Cell::Unreadable(why) => Err(Trouble::damaged("provider", why.clone())),
+        Cell::Unreadable(why) => Err(why.clone()),
         Cell::Bytes(bytes) => {
             let text = String::from_utf8_lossy(bytes);
-            let unknown =
-                || Trouble::Foreign(format!("its provider '{}' is not known here", text.escape_debug()));
+            let unknown = || format!("'{}' is no provider that is known here", text.escape_debug());
             Provider::parse(text.trim()).ok_or_else(unknown)
         }
     }

@@ -32,13 +32,9 @@ pub(super) fn first_look(
     else {
         return Err(Fault::Final(session.foreign("it answered too little")));
     };
-    for (answer, key) in [
-        (&unwatch, "the pool"),
-        (&watch, "the pool"),
-        (&time, "the time"),
-        (&lock, "allocation_lock"),
-        (&queue, "queue"),
-    ] {
+    for (answer, key) in
+        [(&unwatch, "the pool"), (&watch, "the pool"), (&time, "the time"), (&lock, "allocation_lock")]
+    {
         refused(session, answer, key)?;
     }
     refused(session, &over, "ended")?;
@@ -48,6 +44,7 @@ pub(super) fn first_look(
             provider: cell(session, provider, "provider")?,
             pool: cell(session, pool, "pool")?,
         },
+        queue_damage: queue_damage(session, &queue)?,
         queue: scored(queue).into_iter().filter_map(queued).collect(),
         ..Raw::default()
     };
@@ -146,6 +143,16 @@ fn cell(session: &Session, answer: Value, key: &str) -> Result<Cell, Fault> {
         }
         Value::ServerError(error) => Err(answered(session, &error, key)),
         _ => Ok(Cell::Unreadable("not a string in Redis".to_owned())),
+    }
+}
+
+/// Why the queue is none.
+fn queue_damage(session: &Session, answer: &Value) -> Result<Option<String>, Fault> {
+    match answer {
+        Value::ServerError(error) if error.code() == "WRONGTYPE" => {
+            Ok(Some("not a sorted set in Redis".to_owned()))
+        }
+        other => refused(session, other, "queue").map(|()| None),
     }
 }
 

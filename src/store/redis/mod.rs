@@ -69,8 +69,7 @@ impl RedisStore {
         if first.locked && purpose == Purpose::Change {
             return Err(Fault::Wait);
         }
-        let final_trouble = |session: &Session, trouble| Fault::Final(session.trouble(trouble));
-        let members = first.raw.head.members().map_err(|trouble| final_trouble(&self.session, trouble))?;
+        let members = first.raw.head.members();
         let more: Vec<GpuIndex> =
             members.iter().filter(|index| !self.guess.contains(index)).copied().collect();
         if !more.is_empty() || !first.raw.queue.is_empty() {
@@ -80,8 +79,7 @@ impl RedisStore {
         if !members.is_empty() {
             self.guess = members;
         }
-        let loaded = load(first.raw, &self.session.candidate, &mut self.session.accounts)
-            .map_err(|trouble| final_trouble(&self.session, trouble))?;
+        let loaded = load(first.raw, &self.session.candidate, &mut self.session.accounts);
         Ok((View { loaded, now: first.now }, first.over))
     }
 }
@@ -164,8 +162,7 @@ impl Backend for RedisStore {
         let until = Instant::now() + self.session.patience;
         let request = [cmd("GET").arg(self.keys.of("pool")).take()];
         let answers = self.patiently(until, |store| store.ask(&request, "pool"))?;
-        let head = answers::pool_only(answers);
-        head.owner().map_err(|trouble| self.session.trouble(trouble))
+        Ok(answers::pool_only(answers).owner())
     }
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {

@@ -109,16 +109,9 @@ impl Backend for SqliteStore {
         });
         let (raw, over) = read?;
         let now = system_time();
-        match load(raw, &self.session.candidate, &mut self.session.accounts) {
-            Ok(mut loaded) => {
-                loaded.pool.known_ended.extend(named.filter(|_| over).cloned());
-                Ok(View { loaded, now })
-            }
-            Err(trouble) => {
-                self.abandon();
-                Err(self.session.trouble(trouble))
-            }
-        }
+        let mut loaded = load(raw, &self.session.candidate, &mut self.session.accounts);
+        loaded.pool.known_ended.extend(named.filter(|_| over).cloned());
+        Ok(View { loaded, now })
     }
 
     fn commit(&mut self, changes: &Changes, now: Timestamp) -> Result<Commit, StoreError> {

@@ -5,6 +5,7 @@ use crate::model::device::Provider;
 use crate::model::ids::{GpuIndex, Megabytes, Uid};
 use crate::model::pool::{Pool, SlotState};
 use crate::model::process::{Origin, Process};
+use crate::model::record::Record;
 use crate::model::request::{Demand, OnBusy, Request};
 use crate::model::reservation::{Ending, UntilExit};
 use crate::model::seen::{Context, GpuProcess, Reading, Unknown};
@@ -221,7 +222,7 @@ fn a_damaged_record_costs_one_gpu_and_an_admin_throws_it_away() {
         blocked(&world.refused(2, nonblock("b", count(1))))[..],
         [(0, Why::Damaged), (1, Why::Reserved { .. })]
     ));
-    let reset = |gpu| Verb::Reset { gpu: GpuIndex(gpu) };
+    let reset = |gpu| Verb::Reset(Record::OfGpu(GpuIndex(gpu)));
     assert_eq!(world.apply(&user(2), &reset(0)), Outcome::Refused(Refusal::NeedsAuthority));
     assert!(matches!(world.apply(&admin(), &reset(1)), Outcome::Refused(Refusal::StillReserved { .. })));
     assert!(matches!(world.apply(&admin(), &reset(9)), Outcome::Refused(Refusal::NotInPool { .. })));

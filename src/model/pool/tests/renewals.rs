@@ -3,6 +3,7 @@
 use super::support::*;
 use crate::model::ids::{GpuIndex, Timestamp};
 use crate::model::pool::{Pool, SlotState};
+use crate::model::record::Record;
 use crate::model::reservation::Reservation;
 use crate::model::verb::{Outcome, Refusal, Verb};
 
@@ -129,6 +130,6 @@ fn a_damaged_record_is_kept_and_its_run_is_not_told_that_it_lost() {
     world.pool.slots.get_mut(&GpuIndex(0)).expect("there").state = damaged.clone();
     assert_eq!(renew(&mut world, 1, &held), Outcome::Done);
     assert_eq!(world.pool.slots[&GpuIndex(0)].state, damaged);
-    assert_eq!(world.apply(&admin(), &Verb::Reset { gpu: GpuIndex(0) }), Outcome::Done);
+    assert_eq!(world.apply(&admin(), &Verb::Reset(Record::OfGpu(GpuIndex(0)))), Outcome::Done);
     assert!(matches!(renew(&mut world, 1, &held), Outcome::Granted(_)));
 }

@@ -1,0 +1,49 @@
+//! The records that concern the pool as a whole, by the names that errors print. Pure.
+
+use std::fmt;
+
+use super::ids::GpuIndex;
+
+/// A record of the whole pool. While one cannot be read it is kept as it is, and what it said is told by the others,
+/// as far as they do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum PoolRecord {
+    /// Which pool it is, and which GPUs it is bound to.
+    Pool,
+    GpuCount,
+    Provider,
+    Queue,
+}
+
+impl PoolRecord {
+    pub(crate) const fn key(self) -> &'static str {
+        match self {
+            Self::Pool => "pool",
+            Self::GpuCount => "gpu_count",
+            Self::Provider => "provider",
+            Self::Queue => "queue",
+        }
+    }
+
+    pub(crate) fn named(key: &str) -> Option<Self> {
+        [Self::Pool, Self::GpuCount, Self::Provider, Self::Queue]
+            .into_iter()
+            .find(|record| record.key() == key)
+    }
+}
+
+/// What can be thrown away when it is damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Record {
+    OfGpu(GpuIndex),
+    OfPool(PoolRecord),
+}
+
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OfGpu(gpu) => write!(f, "gpu:{gpu}"),
+            Self::OfPool(record) => f.write_str(record.key()),
+        }
+    }
+}
