@@ -7,6 +7,7 @@ use nix::errno::Errno;
 
 use crate::model::ids::Pid;
 use crate::sys::pidfd::Pidfd;
+use crate::sys::process::own_pid;
 use crate::sys::signal::{Recipient, Signal, send};
 
 /// One process as its stat line shows it.
@@ -72,6 +73,17 @@ fn all_tasks() -> impl Iterator<Item = Task> {
 
 fn task(pid: Pid) -> Option<Task> {
     parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// Whether an ancestor of ours is in another group of our session, as a shell with job control is: then the kernel does
+/// not call our group orphaned, and somebody can continue it.
+pub(super) fn is_watched_over() -> bool {
+    let Some(own) = task(own_pid()) else { return false };
+    // Bounded: what is read at different moments could form a ring.
+    std::iter::successors(task(own.parent), |ancestor| task(ancestor.parent))
+        .take(1000)
+        .take_while(|ancestor| ancestor.session == own.session)
+        .any(|ancestor| ancestor.group != own.group)
 }
 
 /// Reads a line of /proc/PID/stat (proc(5)). The name may hold anything, spaces and brackets included, so the fields

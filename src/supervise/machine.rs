@@ -33,7 +33,7 @@ pub(super) enum Sender {
 pub(super) enum Event {
     /// The command was stopped.
     Stopped(Signal, Front),
-    /// Our own stop was thrown away by the kernel: nobody could continue us.
+    /// We could not be stopped: nobody could continue us.
     NotStopped(Front),
     Asked(Signal, Sender, Front),
     TimeIsUp,
@@ -215,9 +215,7 @@ impl Machine {
         }
         self.suspended = Some(Suspended { by, held: self.held });
         let taken = (self.held == Held::ByCommand).then(|| self.take());
-        // SIGSTOP would hold even a group that nobody can continue.
-        let mirrored = if by == Signal::STOP { Signal::TSTP } else { by };
-        taken.into_iter().chain([Action::StopSelf(mirrored)]).collect()
+        taken.into_iter().chain([Action::StopSelf(by)]).collect()
     }
 
     /// Bare, the command would have been in our orphaned group and could not have been stopped by a key either.

@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::clock::{Clock, Due};
-use super::leftovers::descendants;
+use super::leftovers::{descendants, is_watched_over};
 use super::machine::{Action, Actions, Event, Front, Machine, Sender, Target};
 use super::{News, Notice, OnLost, Options, Surroundings};
 use crate::model::ids::Pid;
@@ -125,6 +125,10 @@ impl Supervisor<'_> {
 
     /// Stops our own group along with the command. The clock stands still meanwhile.
     pub(super) fn stop(&mut self, by: Signal) -> Stop {
+        // Where nobody could continue us the kernel throws away every stop but this one.
+        if by == Signal::STOP && !is_watched_over() {
+            return Stop::Discarded;
+        }
         self.parts.clock.paused(|| stop_own_group(by))
     }
 

@@ -36,9 +36,15 @@ pub(crate) enum Stop {
     Discarded,
 }
 
-/// Stops our whole process group as `by`, one of the signals a terminal stops with, does by default. Returns when
-/// somebody continued us.
+/// Stops our whole process group as `by`, a signal that stops by default, does. Returns when somebody continued us.
+///
+/// SIGSTOP is never thrown away: the caller sees to it that somebody can continue us.
 pub(crate) fn stop_own_group(by: Signal) -> Stop {
+    if by == Signal::STOP {
+        // Nothing to block and nothing to put back: it takes effect before the call returns.
+        let _ = send(Recipient::OwnGroup, by);
+        return Stop::Over;
+    }
     let before = disposition(by);
     let only = SignalSet::EMPTY.with(by);
     set_disposition(by, Disposition::Default);

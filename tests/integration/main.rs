@@ -24,6 +24,7 @@ mod report;
 mod reserve;
 mod rooms;
 mod share;
+mod shells;
 mod shims;
 mod signals;
 mod status;

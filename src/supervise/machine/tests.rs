@@ -93,8 +93,10 @@ fn without_a_terminal_a_stopped_command_does_not_stop_us() {
 }
 
 #[test]
-fn sigstop_is_mirrored_by_a_signal_that_cannot_hold_an_orphaned_group_for_ever() {
-    assert_eq!(machine().on(Stopped(Signal::STOP, Front::Elsewhere)), [StopSelf(Signal::TSTP)]);
+fn a_stop_is_mirrored_as_it_was() {
+    for by in [Signal::STOP, Signal::TTIN, Signal::TTOU, Signal::TSTP] {
+        assert_eq!(machine().on(Stopped(by, Front::Elsewhere)), [StopSelf(by)]);
+    }
 }
 
 #[test]

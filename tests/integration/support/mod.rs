@@ -6,6 +6,7 @@ pub(crate) mod elsewhere;
 pub(crate) mod host;
 pub(crate) mod job;
 pub(crate) mod oracle;
+pub(crate) mod play;
 pub(crate) mod probe;
 pub(crate) mod process;
 pub(crate) mod pty;

@@ -117,9 +117,32 @@ pub(crate) fn send(pid: i32, signal: &str) {
 
 /// The letter of /proc/PID/stat; `None` for a process that is gone.
 pub(crate) fn state(pid: i32) -> Option<char> {
+    fields(pid)?[0].chars().next()
+}
+
+/// Fields of /proc/PID/stat from the third on, which is `[0]`; none for a process that is gone.
+fn fields(pid: i32) -> Option<Vec<String>> {
     let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
     let after = stat.iter().rposition(|byte| *byte == b')')? + 2;
-    stat.get(after).map(|byte| char::from(*byte))
+    let text = String::from_utf8_lossy(&stat[after..]).into_owned();
+    Some(text.split_ascii_whitespace().map(str::to_owned).collect())
+}
+
+/// Whether its group is in the foreground of its terminal (pgrp and tpgid of proc(5)).
+pub(crate) fn in_foreground(pid: i32) -> bool {
+    fields(pid).is_some_and(|fields| fields[2] == fields[5])
+}
+
+/// Everybody below, at this moment.
+pub(crate) fn descendants_of(pid: i32) -> Vec<i32> {
+    let children = children_of(pid);
+    let below: Vec<i32> = children.iter().flat_map(|child| descendants_of(*child)).collect();
+    [children, below].concat()
+}
+
+fn children_of(pid: i32) -> Vec<i32> {
+    let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    list.split_ascii_whitespace().map(|child| child.parse().unwrap()).collect()
 }
 
 /// Whether it runs, sleeps or is stopped, but is no zombie.

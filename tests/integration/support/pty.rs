@@ -77,6 +77,11 @@ impl Pty {
         pty
     }
 
+    /// The number of the session's leader.
+    pub(crate) fn leader(&self) -> i32 {
+        self.leader.id().cast_signed()
+    }
+
     pub(crate) fn types(&mut self, text: &str) {
         self.keyboard.as_mut().unwrap().0.write_all(text.as_bytes()).unwrap();
     }
