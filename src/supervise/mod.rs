@@ -35,15 +35,15 @@ use nix::errno::Errno;
 use self::clock::Clock;
 use self::leftovers::Task;
 use self::machine::{Keyboard, Machine};
-use self::run::{Parts, Supervisor};
+use self::run::{Company, Parts, Supervisor};
 use self::settle::Ending;
 use self::status::{Outcome, Settled};
 use crate::model::ids::Pid;
 use crate::sys::descriptors::let_go_of_inherited;
 use crate::sys::exec::{self, Gated, Image, fork_gated};
 use crate::sys::inbox::Inbox;
-use crate::sys::process::adopt_orphans;
-use crate::sys::signal::{Recipient, Signal, send};
+use crate::sys::process::{adopt_orphans, leads_own_group};
+use crate::sys::signal::{Recipient, Signal, SignalSet, send};
 use crate::sys::terminal::{Terminal, is_all_ours};
 use crate::sys::wait::{self, Status};
 use crate::sys::{inherited, process};
@@ -224,6 +224,14 @@ impl AtGate {
             options: waiting.options,
             ignored,
             clock: Clock::start(waiting.options.timeout),
+            ear: None,
+            // Our own broken pipe shows as an error where we wrote.
+            passed: SignalSet::EMPTY.with(Signal::PIPE),
+            company: if leads_own_group() && keyboard == Keyboard::ForCommand {
+                Company::Alone
+            } else {
+                Company::Others
+            },
             foreign: waiting.foreign,
         };
         parts.start();

@@ -12,6 +12,7 @@ use super::leftovers::{descendants, is_watched_over};
 use super::machine::{Action, Actions, Event, Front, Machine, Sender, Target};
 use super::{News, Notice, OnLost, Options, Surroundings};
 use crate::model::ids::Pid;
+use crate::sys::ear::Ear;
 use crate::sys::inbox::{Inbox, Letter, Source};
 use crate::sys::process::{Stop, group_of, own_pid, stop_own_group};
 use crate::sys::signal::{Recipient, Signal, SignalSet, send};
@@ -33,8 +34,22 @@ pub(super) struct Parts {
     pub(super) options: Options,
     pub(super) ignored: SignalSet,
     pub(super) clock: Clock,
+    /// Listens in the command's group for those that are in ours with us. Made when the terminal is handed over.
+    pub(super) ear: Option<Ear>,
+    /// Whether anybody is.
+    pub(super) company: Company,
+    /// What we have sent to our own group, and to ourselves with it.
+    pub(super) passed: SignalSet,
     /// Children of ours that are not the command's.
     pub(super) foreign: BTreeSet<Pid>,
+}
+
+/// Whether we are alone in our process group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Company {
+    Alone,
+    /// A script, a make, the other end of a pipe: what the keyboard sends is for them too.
+    Others,
 }
 
 /// The parts at work.
@@ -49,7 +64,15 @@ impl Supervisor<'_> {
     pub(super) fn until_ended(&mut self) -> (Status, Option<Signal>) {
         loop {
             if let Some(status) = self.look_at_children() {
-                let owed = self.parts.machine.owes_own_group(status);
+                let owed = match self.parts.ear.take() {
+                    // It has told, or is telling now.
+                    Some(ear) => {
+                        self.parts.foreign.remove(&ear.pid());
+                        self.parts.pass_to_own_group(ear.dismiss());
+                        None
+                    }
+                    None => self.parts.machine.owes_own_group(status),
+                };
                 self.tell(Event::Ended(status));
                 return (status, owed);
             }
@@ -60,6 +83,7 @@ impl Supervisor<'_> {
                 self.parts.unread = letters;
                 continue;
             }
+            self.parts.listen();
             for letter in letters {
                 if let Some(sender) = self.parts.sender_of(letter) {
                     self.tell(Event::Asked(letter.signal, sender, self.parts.front()));
@@ -88,7 +112,11 @@ impl Supervisor<'_> {
             if pid == self.parts.child {
                 return Some(status);
             }
-            wait::reap(pid);
+            if self.parts.ear.as_ref().is_some_and(|ear| ear.pid() == pid) {
+                self.parts.lose_ear();
+            } else {
+                wait::reap(pid);
+            }
         }
         None
     }
@@ -97,6 +125,7 @@ impl Supervisor<'_> {
     pub(super) fn wait<'fd>(&self, more: impl IntoIterator<Item = BorrowedFd<'fd>>, until: Option<Instant>) {
         let pulse = self.around.pulse();
         let mut fds = vec![PollFd::new(self.parts.inbox.as_fd(), PollFlags::POLLIN)];
+        fds.extend(self.parts.ear.as_ref().map(|ear| PollFd::new(ear.as_fd(), PollFlags::POLLIN)));
         fds.extend(pulse.descriptor.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
         fds.extend(more.into_iter().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
         let until = [until, pulse.moment].into_iter().flatten().min();
@@ -173,11 +202,23 @@ impl Parts {
     fn perform(&mut self, action: Action) {
         match action {
             Action::Send(target, signal) => self.send(target, signal),
-            Action::GiveTerminal => drop(self.terminal.as_ref().map(|terminal| terminal.give(self.child))),
+            Action::GiveTerminal => self.give_terminal(),
             Action::TakeTerminal => drop(self.terminal.as_ref().map(Terminal::take)),
             Action::StartTimer(span) => self.clock.start_timer(span),
             Action::KillTree => self.kill_tree(),
             Action::StopSelf(_) | Action::Renew | Action::SayTimeIsUp => {}
+        }
+    }
+
+    fn give_terminal(&mut self) {
+        if self.company == Company::Others && self.ear.is_none() {
+            // Without one they hear of a key when the command died of it (see `Machine::owes_own_group`).
+            self.ear = Ear::in_group(self.child).ok();
+            self.foreign.extend(self.ear.as_ref().map(Ear::pid));
+        }
+        if let Some(terminal) = &self.terminal {
+            // If it has hung up there is no foreground to be in.
+            let _ = terminal.give(self.child);
         }
     }
 
@@ -215,14 +256,40 @@ impl Parts {
         match letter.source {
             _ if letter.signal == Signal::CHLD => None,
             Source::Kernel => Some(Sender::Kernel),
-            // Others of our own number came before this program, which exec put in the place of who sent them.
-            Source::Process(pid) if pid == own_pid().0 && letter.signal == Signal::PIPE => None,
+            // Our copy of what we have passed to our group. Others of our own number came before this program, which exec
+            // put in the place of who sent them.
+            Source::Process(pid) if pid == own_pid().0 && self.passed.contains(letter.signal) => None,
             Source::Process(0) => Some(Sender::Other),
             Source::Process(pid) => {
                 let pid = Pid(pid);
                 let commands = pid == self.child || group_of(pid) == Some(self.child);
                 Some(if commands { Sender::Command } else { Sender::Other })
             }
+        }
+    }
+
+    fn listen(&mut self) {
+        let Some(ear) = &self.ear else { return };
+        match ear.heard() {
+            Some(signals) => self.pass_to_own_group(signals),
+            // Somebody has killed the whole group.
+            None => self.lose_ear(),
+        }
+    }
+
+    /// It has ended by itself.
+    fn lose_ear(&mut self) {
+        if let Some(ear) = self.ear.take() {
+            self.foreign.remove(&ear.pid());
+            wait::reap(ear.pid());
+        }
+    }
+
+    /// At once, as the keyboard would: those in our group decide by themselves what it means. We have it blocked.
+    fn pass_to_own_group(&mut self, signals: Vec<Signal>) {
+        for signal in signals {
+            self.passed = self.passed.with(signal);
+            let _ = send(Recipient::OwnGroup, signal);
         }
     }
 

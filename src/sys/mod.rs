@@ -7,6 +7,7 @@ pub(crate) mod alone;
 pub(crate) mod boot;
 pub(crate) mod capture;
 pub(crate) mod descriptors;
+pub(crate) mod ear;
 pub(crate) mod exec;
 pub(crate) mod fsid;
 pub(crate) mod handing;

@@ -17,6 +17,11 @@ pub(crate) fn own_session() -> Pid {
     Pid(nix::unistd::getsid(None).map_or(0, nix::unistd::Pid::as_raw))
 }
 
+/// Whether our process group bears our number, as one does that a shell with job control made for us.
+pub(crate) fn leads_own_group() -> bool {
+    nix::unistd::getpgrp() == nix::unistd::getpid()
+}
+
 /// The group of a process, a zombie's too.
 pub(crate) fn group_of(pid: Pid) -> Option<Pid> {
     nix::unistd::getpgid(Some(nix::unistd::Pid::from_raw(pid.0))).ok().map(|group| Pid(group.as_raw()))

@@ -5,6 +5,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::support::play::{SHELLS, Shell, Take, plays};
+use crate::support::probe::{quoted, script};
 use crate::support::pty::{CTRL_C, CTRL_D, CTRL_Z};
 use crate::support::skip;
 use crate::support::wait::wait_until;
@@ -188,7 +189,9 @@ fn a_pager_reads_its_keys_from_the_terminal() {
             take.enters(start);
             take.glimpses("line 20");
             take.types(CTRL_C);
+            // The bell, and a new prompt: before that less throws keys away.
             take.glimpses("\u{7}");
+            take.glimpses(":\u{1b}[K");
             take.types("G");
             take.glimpses("line 900");
             take.suspends_screen();
@@ -269,4 +272,53 @@ impl Drop for Multiplexer {
     fn drop(&mut self) {
         self.does("kill-server");
     }
+}
+
+/// A command that ends by itself when it is interrupted, with this status.
+fn heeding(status: i32) -> String {
+    let text = format!("heed_interrupts()\nsay('ready')\ninterrupt_or_line()\nsys.exit({status})");
+    format!("exec {}", quoted(&script(&text)))
+}
+
+/// Presses Ctrl-C whenever the command is ready, until the shell is back.
+fn interrupts_to_the_end(take: &mut Take) {
+    while take.sees_one_of(&["ready\r\n", "prompt> "]) == "ready\r\n" {
+        take.types(CTRL_C);
+    }
+}
+
+#[test]
+fn a_script_hears_of_the_key_whatever_its_command_makes_of_it() {
+    plays(&[Shell::Bash], |take| {
+        let dying = "echo ready; exec sleep 1000".to_owned();
+        for command in [heeding(0), heeding(3), dying] {
+            fs::write(take.path("x"), format!("{command}\n")).unwrap();
+            let body = "for i in 1 2 3; do run sh $HERE/x; echo after $?; done; echo the end";
+            fs::write(take.path("loop"), body).unwrap();
+            fs::write(take.path("trap"), format!("trap 'echo trapped' INT\n{body}")).unwrap();
+            fs::write(take.path("Makefile"), "all: one two\none two:\n\t@run sh $$HERE/x\n\t@echo $@\n")
+                .unwrap();
+            let caller = "
+import subprocess
+try:
+    for _ in range(3): print('status', subprocess.Popen(['run', 'sh', os.environ['HERE'] + '/x']).wait(), flush=True)
+except KeyboardInterrupt: print('interrupted', flush=True)";
+            fs::write(take.path("caller"), format!("exec {}\n", quoted(&script(caller)))).unwrap();
+            for driver in [
+                "bash loop",
+                "dash loop",
+                "zsh loop",
+                "bash trap",
+                "dash trap",
+                "zsh trap",
+                "sh caller",
+                "make -s all",
+            ] {
+                take.notes(driver);
+                take.enters(&format!("cd $HERE; {driver}"));
+                interrupts_to_the_end(take);
+                take.status();
+            }
+        }
+    });
 }

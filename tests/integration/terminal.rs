@@ -4,15 +4,10 @@
 use std::process::Command;
 
 use crate::support::oracle::{BOTH, Way};
-use crate::support::probe::{script, teller};
+use crate::support::probe::{quoted, script, teller};
 use crate::support::process::{await_end_of, await_state, lives, send};
 use crate::support::pty::{CTRL_C, CTRL_D, CTRL_Z, Pty};
 use crate::support::wait::wait_until;
-
-/// Words as one line of a shell.
-fn quoted(words: &[String]) -> String {
-    words.iter().map(|word| format!("'{}'", word.replace('\'', "'\\''"))).collect::<Vec<_>>().join(" ")
-}
 
 /// A file that a shell on the terminal can be told to run: long lines do not fit through a keyboard.
 struct Program(tempfile::TempDir);

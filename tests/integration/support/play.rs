@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use super::oracle::{BOTH, Way};
-use super::process::{descendants_of, in_foreground, state};
+use super::process::{descendants_of, in_foreground, name, state};
 use super::pty::{CTRL_Z, Pty};
 use super::wait::{wait_for, wait_until};
 use super::{beside, skip};
@@ -114,6 +114,13 @@ impl Take {
         seen
     }
 
+    /// Waits until one of these appears, and records all up to there; which it was.
+    pub(crate) fn sees_one_of<'a>(&mut self, texts: &[&'a str]) -> &'a str {
+        let (which, seen) = self.pty.sees_one_of(texts);
+        self.record.push(plain(&seen));
+        which
+    }
+
     /// Waits until this appears, on a screen that is painted in no order to be foreseen.
     pub(crate) fn glimpses(&mut self, text: &str) {
         self.pty.sees(text);
@@ -164,10 +171,12 @@ impl Take {
         self.record.push(plain(&list));
     }
 
-    /// Waits until all that runs below the shell has stopped: what the shell says from here on, it can know.
+    /// Waits until all that runs below the shell has stopped: what the shell says from here on, it can know. All but
+    /// the one that listens to the keyboard for the launcher, and does not print.
     pub(crate) fn job_stops(&mut self) {
         wait_until("the job to stop", || {
-            let job = descendants_of(self.shell_pid);
+            let mut job = descendants_of(self.shell_pid);
+            job.retain(|pid| name(*pid) != "chg (keyboard)");
             !job.is_empty() && job.iter().all(|pid| matches!(state(*pid), Some('T' | 'Z')))
         });
     }

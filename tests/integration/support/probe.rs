@@ -53,3 +53,8 @@ pub(crate) fn script(text: &str) -> Vec<String> {
 pub(crate) fn teller(signals: &[&str]) -> Vec<String> {
     script(&format!("tell({signals:?})"))
 }
+
+/// Words as one line of a shell.
+pub(crate) fn quoted(words: &[String]) -> String {
+    words.iter().map(|word| format!("'{}'", word.replace('\'', "'\\''"))).collect::<Vec<_>>().join(" ")
+}

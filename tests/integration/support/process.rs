@@ -128,6 +128,11 @@ fn fields(pid: i32) -> Option<Vec<String>> {
     Some(text.split_ascii_whitespace().map(str::to_owned).collect())
 }
 
+/// The name that it goes by in ps.
+pub(crate) fn name(pid: i32) -> String {
+    fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim_end().to_owned()
+}
+
 /// Whether its group is in the foreground of its terminal (pgrp and tpgid of proc(5)).
 pub(crate) fn in_foreground(pid: i32) -> bool {
     fields(pid).is_some_and(|fields| fields[2] == fields[5])

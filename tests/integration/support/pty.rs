@@ -102,6 +102,20 @@ impl Pty {
         seen
     }
 
+    /// Waits until one of these appears after what was seen before; which it is, the first on the screen if several,
+    /// and what came up to its end.
+    pub(crate) fn sees_one_of<'a>(&mut self, texts: &[&'a str]) -> (&'a str, String) {
+        let (end, which) = wait_for(&format!("one of {texts:?} on the screen: {:?}", self.screen()), || {
+            let screen = self.screen();
+            let rest = screen.get(self.read..)?;
+            let ends = texts.iter().filter_map(|text| Some((rest.find(text)? + text.len(), *text)));
+            ends.min_by_key(|(end, _)| *end).map(|(end, text)| (self.read + end, text))
+        });
+        let seen = self.screen()[self.read..end].to_owned();
+        self.read = end;
+        (which, seen)
+    }
+
     /// What follows `before`, as a number: `ready 123`.
     pub(crate) fn sees_number(&mut self, before: &str) -> i32 {
         self.sees(before);
