@@ -12,7 +12,6 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
@@ -85,37 +84,18 @@ pub(crate) struct Pulse<'a> {
     pub(crate) moment: Option<Instant>,
 }
 
-/// Starts the first renewal.
+/// Keeps a lease that was granted in `pool`; that was its first heartbeat.
 ///
 /// # Errors
 /// If the kernel gives no eventfd.
-pub(crate) fn keep(keeping: Keeping) -> io::Result<Keeper> {
+pub(crate) fn keep(keeping: Keeping, pool: &Pool) -> io::Result<Keeper> {
     let over = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
-    let lease =
-        Lease { keeping, pace: Pace::First, away: None, life: Life::Held, wait: BEAT, news: Vec::new() };
-    let mut keeper =
-        Keeper { lease: Whereabouts::Here(Box::new(lease)), over, next: Instant::now(), news: Vec::new() };
-    keeper.start();
-    Ok(keeper)
+    let lease = Lease { keeping, away: None, life: Life::Held, wait: BEAT, news: Vec::new() };
+    let next = Instant::now() + Pace::First.after(pool);
+    Ok(Keeper { lease: Whereabouts::Here(Box::new(lease)), over, next, news: Vec::new() })
 }
 
 impl Keeper {
-    /// Waits until the renewal that goes on is over, whatever it came to, or `patience` is.
-    pub(crate) fn wait(&mut self, patience: Duration) {
-        let deadline = Instant::now() + patience;
-        while matches!(self.lease, Whereabouts::There(_)) && !self.collect() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
-            }
-            // Interrupted, or early by a fraction of a millisecond: it is looked at and waited for again.
-            let _: Result<_, Errno> = poll(
-                &mut [PollFd::new(self.over.as_fd(), PollFlags::POLLIN)],
-                PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX),
-            );
-        }
-    }
-
     /// What to wait for before the next [`Self::attend`].
     pub(crate) fn pulse(&self) -> Pulse<'_> {
         if !self.news.is_empty() {
@@ -221,7 +201,6 @@ enum Life {
 /// What goes to the thread and comes back.
 struct Lease {
     keeping: Keeping,
-    pace: Pace,
     /// Since when the store has been away.
     away: Option<Instant>,
     life: Life,
@@ -250,11 +229,10 @@ impl Lease {
                     self.news.push(News::Lost { to: to.clone() });
                 }
                 (self.keeping.committed)(&applied);
-                self.pace.after(&applied.pool)
+                Pace::Steady.after(&applied.pool)
             }
             Err(error) => self.gone(&error),
         };
-        self.pace = Pace::Steady;
     }
 
     fn gone(&mut self, error: &StoreError) -> Duration {

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::sys::socket::{
@@ -15,6 +15,7 @@ use nix::sys::socket::{
 use crate::model::ids::{GpuUuid, Pid, Uid};
 use crate::model::seen::Seat;
 use crate::sys::abstract_name;
+use crate::sys::lifeline::Lifeline;
 
 #[cfg(test)]
 mod tests;
@@ -24,7 +25,7 @@ const PREFIX: &str = "canhazgpu/";
 /// A seat of our own: taken until it is dropped, or until every process that inherited it is gone.
 #[derive(Debug)]
 pub(crate) struct TakenSeat {
-    socket: OwnedFd,
+    _socket: Lifeline<OwnedFd>,
 }
 
 /// Why a seat could not be taken.
@@ -42,7 +43,7 @@ pub(crate) enum SeatError {
 /// # Errors
 /// As [`SeatError`] tells apart.
 pub(crate) fn take(uuid: &GpuUuid) -> Result<TakenSeat, SeatError> {
-    sit(uuid).map(|socket| TakenSeat { socket }).map_err(|errno| match errno {
+    sit(uuid).map(|socket| TakenSeat { _socket: Lifeline::new(socket) }).map_err(|errno| match errno {
         Errno::EADDRINUSE => SeatError::Taken(uuid.clone()),
         other => SeatError::Io { uuid: uuid.clone(), cause: other.into() },
     })
@@ -55,12 +56,6 @@ fn sit(uuid: &GpuUuid) -> nix::Result<OwnedFd> {
     // for good, also after they left. When it is full the seat is still taken, only by whom cannot be learnt.
     listen(&socket, Backlog::MAXCONN)?;
     Ok(socket)
-}
-
-impl AsRawFd for TakenSeat {
-    fn as_raw_fd(&self) -> RawFd {
-        self.socket.as_raw_fd()
-    }
 }
 
 /// Which of these GPUs somebody sits on, ourselves included. Leaves no trace at those that are taken.

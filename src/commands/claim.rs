@@ -10,6 +10,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::context::Context;
 use super::signals::Signals;
 use super::vigil::{self, Cause};
+use super::witness::{Spawn, Taken};
 use crate::bell::Bell;
 use crate::error::{Error, While};
 use crate::model::ids::{LeaseId, Timestamp};
@@ -17,7 +18,7 @@ use crate::model::request::{OnBusy, Request};
 use crate::model::reservation::Reservation;
 use crate::model::verb::{Outcome, Standing, Verb};
 use crate::output::{Out, WaitDisplay};
-use crate::seat::{self, TakenSeat};
+use crate::seat;
 use crate::store::{Applied, StoreError};
 use crate::sys::pidfd::Pidfd;
 
@@ -25,8 +26,7 @@ use crate::sys::pidfd::Pidfd;
 #[derive(Debug)]
 pub(crate) struct Grant {
     pub(crate) reservation: Reservation,
-    /// A run's seats; they must live as long as its launcher.
-    pub(crate) seats: Vec<TakenSeat>,
+    pub(crate) taken: Taken,
     /// The pool at the grant.
     pub(crate) applied: Applied,
     /// How long it stood in line.
@@ -41,10 +41,11 @@ pub(crate) enum Claimed {
     Interrupted(i32),
 }
 
-/// Claims what `request` asks for; stands in line if it says so.
+/// Claims what `request` asks for; stands in line if it says so. A run is started by `spawn` as it is granted.
 pub(crate) fn until_granted(
     ctx: &mut Context<'_>,
     request: Request,
+    spawn: Option<&dyn Spawn>,
     signals: &Signals,
 ) -> Result<Claimed, Error> {
     // Opened before the first look: a bell that rings in between is not missed.
@@ -57,7 +58,7 @@ pub(crate) fn until_granted(
     let claim = |enqueued| Verb::Claim(Request { enqueued, ..request.clone() });
     let mut pool = ctx.snapshot()?.pool;
     loop {
-        let (applied, seats) = match ctx.apply_on_scan(&pool, &claim(line.enqueued)) {
+        let (applied, taken) = match ctx.apply_on_scan(&pool, &claim(line.enqueued), spawn) {
             Ok(committed) => committed,
             // Who stands in line keeps the place while the store or the driver is away.
             Err(error) if line.stood() && may_pass(&error) => {
@@ -73,7 +74,7 @@ pub(crate) fn until_granted(
             Outcome::Granted(reservation) => {
                 let reservation = reservation.clone();
                 let waited = line.waited(applied.now);
-                return Ok(Claimed::Granted(Box::new(Grant { reservation, seats, applied, waited })));
+                return Ok(Claimed::Granted(Box::new(Grant { reservation, taken, applied, waited })));
             }
             Outcome::Waiting(standing) => standing,
             _ => return Err(ctx.refused(applied)),

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 
 use super::eyes::Eyes;
-use super::witness::Observer;
+use super::witness::{Observer, Spawn, Taken};
 use crate::attribution;
 use crate::bell;
 use crate::error::{Error, While};
@@ -17,7 +17,6 @@ use crate::model::request::{Actor, Demand, InUse, OnBusy, Request};
 use crate::model::reservation::{Kind, UntilExit};
 use crate::model::verb::{Change, Outcome, PoolSize, Verb};
 use crate::output::{self, Out};
-use crate::seat::TakenSeat;
 use crate::store::{Applied, Snapshot, Store};
 
 /// A verb's surroundings.
@@ -40,32 +39,38 @@ enum Scanned {
 impl Context<'_> {
     /// Carries out a verb for which nothing but life and seats needs to be seen.
     pub(crate) fn apply(&mut self, verb: &Verb) -> Result<Applied, Error> {
-        self.commit(verb, Scanned::No).map(|(applied, _)| applied)
+        self.commit(verb, Scanned::No, None).map(|(applied, _)| applied)
     }
 
-    /// Carries out a verb on a scan of the GPUs made for it: what a waiter was woken for is not in an older one. The
-    /// seats are those of a run that was granted.
+    /// Carries out a verb on a scan of the GPUs made for it: what a waiter was woken for is not in an older one. A run
+    /// that is granted is started by `spawn`.
     pub(crate) fn apply_on_scan(
         &mut self,
         pool: &Pool,
         verb: &Verb,
-    ) -> Result<(Applied, Vec<TakenSeat>), Error> {
+        spawn: Option<&dyn Spawn>,
+    ) -> Result<(Applied, Taken), Error> {
         self.eyes.scan(pool)?;
-        self.commit(verb, Scanned::Yes)
+        self.commit(verb, Scanned::Yes, spawn)
     }
 
     /// As [`Self::apply_on_scan`], on the GPUs of this provider instead of the pool's.
     pub(crate) fn apply_on_scan_of(&mut self, provider: Provider, verb: &Verb) -> Result<Applied, Error> {
         self.eyes.scan(&Pool { provider: Some(provider), ..Pool::default() })?;
-        self.commit(verb, Scanned::Yes).map(|(applied, _)| applied)
+        self.commit(verb, Scanned::Yes, None).map(|(applied, _)| applied)
     }
 
-    fn commit(&mut self, verb: &Verb, scanned: Scanned) -> Result<(Applied, Vec<TakenSeat>), Error> {
-        let mut observer = Observer::new(&self.eyes);
+    fn commit(
+        &mut self,
+        verb: &Verb,
+        scanned: Scanned,
+        spawn: Option<&dyn Spawn>,
+    ) -> Result<(Applied, Taken), Error> {
+        let mut observer = Observer::new(&self.eyes, spawn);
         let applied = self.store.apply(&self.actor, verb, &mut observer)?;
-        let seats = observer.into_seats();
+        let taken = observer.into_taken();
         self.ring(&applied, verb, scanned);
-        Ok((applied, seats))
+        Ok((applied, taken))
     }
 
     /// Wakes the waiters that this commit may serve. One of theirs tells by its scan whom else it could serve; whoever

@@ -1,6 +1,7 @@
 //! Joins a run's lease to the heartbeat and to the supervisor: what the one sees, what the other is told.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use super::eyes::Eyes;
 use crate::bell;
@@ -14,6 +15,7 @@ use crate::model::verb::Outcome;
 use crate::output::{self, Out};
 use crate::store::{Applied, Confirmation, Witness};
 use crate::supervise::{self, GpuUse, Leftover, News, Notice, OnLost, Pulse, Surroundings};
+use crate::sys::memory::give_back_unused;
 
 /// What a renewal sees: life and seats. The driver is left in peace while a command runs.
 #[derive(Debug)]
@@ -24,7 +26,7 @@ impl Witness for Vitals {
         self.0.with_seen(pool, &BTreeMap::new(), |seen| decide(seen))
     }
 
-    fn confirm(&mut self, _: &Pool, _: &Outcome) -> Confirmation {
+    fn confirm(&mut self, _: &mut Pool, _: &mut Outcome) -> Confirmation {
         Confirmation::Commit
     }
 
@@ -60,11 +62,16 @@ pub(crate) struct Around<'a> {
     gpus: Vec<GpuIndex>,
     /// Absent where a run has no lease of its own to renew.
     pub(crate) keeper: Option<Keeper>,
+    /// When a command is likely to stay, and the memory that starting it took can be given back; `None` afterwards.
+    settles: Option<Instant>,
 }
 
+/// Most of what ends soon has ended by then.
+const SETTLING: Duration = Duration::from_secs(1);
+
 impl<'a> Around<'a> {
-    pub(crate) const fn new(out: &'a Out, eyes: Eyes, pool: Pool, gpus: Vec<GpuIndex>) -> Self {
-        Self { out, eyes, pool, gpus, keeper: None }
+    pub(crate) fn new(out: &'a Out, eyes: Eyes, pool: Pool, gpus: Vec<GpuIndex>) -> Self {
+        Self { out, eyes, pool, gpus, keeper: None, settles: Some(Instant::now() + SETTLING) }
     }
 
     fn is_ours(&self, gpu: &GpuSeen) -> bool {
@@ -119,10 +126,14 @@ impl Surroundings for Around<'_> {
 
     fn pulse(&self) -> Pulse<'_> {
         let pulse = self.keeper.as_ref().map(Keeper::pulse).unwrap_or_default();
-        Pulse { descriptor: pulse.descriptor, moment: pulse.moment }
+        let moment = [pulse.moment, self.settles].into_iter().flatten().min();
+        Pulse { descriptor: pulse.descriptor, moment }
     }
 
     fn attend(&mut self) -> Vec<News> {
+        if self.settles.take_if(|moment| Instant::now() >= *moment).is_some() {
+            give_back_unused();
+        }
         let news = self.keeper.as_mut().map(Keeper::attend).unwrap_or_default();
         news.into_iter().map(in_words).collect()
     }

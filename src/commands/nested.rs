@@ -53,14 +53,7 @@ pub(super) fn inside(
     if options == Options::default() {
         return Err(become_program(&program.path, &argv, &env));
     }
-    let plan = Plan {
-        program: program.path,
-        argv,
-        env,
-        options,
-        foreign_children: Vec::new(),
-        close_first: Vec::new(),
-    };
+    let plan = Plan { program: program.path, argv, env, options, foreign_children: Vec::new() };
     let child = supervise::fork(plan)?;
     let mut around = Around::new(ctx.out, ctx.eyes.closed(), pool, gpus.to_vec());
     Ok(child.go().until_settled(&mut around))

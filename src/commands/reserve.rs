@@ -27,7 +27,7 @@ pub(crate) fn reserve(
         ..ctx.request(options.demand.clone(), Kind::Manual)?
     };
     let signals = Signals::open()?;
-    match claim::until_granted(ctx, request, &signals)? {
+    match claim::until_granted(ctx, request, None, &signals)? {
         Claimed::Granted(grant) => {
             answer(ctx, options.form, &grant, cuda_ids)?;
             Ok(Exit::Done)

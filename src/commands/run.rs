@@ -2,8 +2,6 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::os::fd::AsRawFd;
-use std::time::Duration;
 
 use super::claim::{self, Claimed, Grant};
 use super::context::Context;
@@ -14,23 +12,21 @@ use super::nested;
 use super::nesting::{Count, Place};
 use super::program::Program;
 use super::signals::Signals;
-use crate::attribution;
+use super::witness::{Spawn, Taken};
 use crate::config::{CudaIds, RunOptions};
 use crate::error::{Error, While};
 use crate::exit::Exit;
 use crate::heartbeat::{self, Keeper, Keeping};
 use crate::model::device::Provider;
+use crate::model::ids::Pid;
 use crate::model::pool::Pool;
 use crate::model::request::Request;
 use crate::model::reservation::{Ending, Kind, Reservation};
 use crate::model::verb::Verb;
 use crate::output;
+use crate::store::Applied;
 use crate::supervise::status::Settled;
-use crate::supervise::{self, AtGate, Plan};
-use crate::sys::memory::give_back_unused;
-
-/// How long the command waits at its gate for its identity to be in the store.
-const RECORDING: Duration = Duration::from_secs(1);
+use crate::supervise::{self, AtGate, Plan, SpawnError};
 
 /// What is to be run, and how.
 #[derive(Debug)]
@@ -62,9 +58,9 @@ pub(crate) fn run(mut ctx: Context<'_>, run: &Run<'_>, program: Program) -> Resu
     }
     let signals = Signals::open()?;
     let request = request(&ctx, run)?;
-    match claim::until_granted(&mut ctx, request, &signals)? {
+    match claim::until_granted(&mut ctx, request, Some(&(run, &program)), &signals)? {
         Claimed::Interrupted(signal) => Ok(Ran::Early(Exit::Signal(signal))),
-        Claimed::Granted(grant) => hold(ctx, run, program, *grant).map(Ran::Like),
+        Claimed::Granted(grant) => hold(ctx, *grant).map(Ran::Like),
     }
 }
 
@@ -78,40 +74,49 @@ fn request(ctx: &Context<'_>, run: &Run<'_>) -> Result<Request, Error> {
     })
 }
 
+impl Spawn for (&Run<'_>, &Program) {
+    fn spawn(
+        &self,
+        pool: &Pool,
+        reservation: &Reservation,
+        helper: Option<Pid>,
+    ) -> Result<AtGate, SpawnError> {
+        let (run, program) = *self;
+        let Reservation { id, gpus, .. } = reservation;
+        let mut variables = environment::variables(pool, id, gpus, run.cuda_ids);
+        variables.extend_from_slice(&program.variables);
+        supervise::fork(Plan {
+            program: program.path.clone(),
+            argv: program.argv(id, gpus),
+            env: environment::within(env::vars_os(), &variables),
+            options: supervision(run.options),
+            foreign_children: helper.into_iter().collect(),
+        })
+    }
+}
+
 /// From the grant to the release.
-fn hold(mut ctx: Context<'_>, run: &Run<'_>, program: Program, grant: Grant) -> Result<Settled, Error> {
-    let Grant { reservation, seats, applied, waited } = grant;
-    ctx.out.say(output::granted(&reservation, waited.unwrap_or_default()));
-    let mut variables =
-        environment::variables(&applied.pool, &reservation.id, &reservation.gpus, run.cuda_ids);
-    variables.extend_from_slice(&program.variables);
-    let plan = Plan {
-        argv: program.argv(&reservation.id, &reservation.gpus),
-        program: program.path,
-        env: environment::within(env::vars_os(), &variables),
-        options: supervision(run.options),
-        foreign_children: ctx.eyes.helper().into_iter().collect(),
-        close_first: seats.iter().map(AsRawFd::as_raw_fd).collect(),
-    };
-    ctx.eyes.close();
-    let child = match supervise::fork(plan) {
-        Ok(child) => child,
-        Err(error) => {
+fn hold(mut ctx: Context<'_>, grant: Grant) -> Result<Settled, Error> {
+    let Grant { reservation, taken, applied, waited } = grant;
+    let Taken { seats, child } = taken;
+    let child = match child {
+        Some(Ok(child)) => child,
+        failed => {
             drop(seats);
             let nothing_ran = Ending::Exited { status: 125 };
             ctx.apply(&Verb::Release { id: reservation.id, how: nothing_ran })?;
-            return Err(error.into());
+            return Err(match failed {
+                Some(Err(error)) => error.into(),
+                _ => Error::Failed { message: "the grant came without a command".into(), hint: None },
+            });
         }
     };
-    let vitals = vitals(&ctx.eyes, &applied.pool);
+    ctx.out.say(output::granted(&reservation, waited.unwrap_or_default()));
+    ctx.eyes.close();
     let out = ctx.out;
-    let mut around = Around::new(out, ctx.eyes.closed(), applied.pool, reservation.gpus.clone());
-    let keeper = around.keeper.insert(keep(ctx, reservation, vitals, &child)?);
-    keeper.wait(RECORDING);
-    let running = child.go();
-    // From here on there is little to do, often for days.
-    give_back_unused();
-    let settled = running.until_settled(&mut around);
+    let mut around = Around::new(out, ctx.eyes.closed(), applied.pool.clone(), reservation.gpus.clone());
+    around.keeper = Some(keeper(ctx, reservation, &applied)?);
+    let settled = child.go().until_settled(&mut around);
 
     drop(seats);
     let how = Ending::Exited { status: settled.outcome.shell_status() };
@@ -133,22 +138,16 @@ fn vitals(eyes: &Eyes, pool: &Pool) -> Vitals {
     }
 }
 
-/// Starts the heartbeat; its first beat tells the store who the command is.
-fn keep(
-    ctx: Context<'_>,
-    mut reservation: Reservation,
-    vitals: Vitals,
-    child: &AtGate,
-) -> Result<Keeper, Error> {
-    reservation.child = attribution::identity_of(ctx.eyes.here(), child.pid());
-    let keeper = heartbeat::keep(Keeping {
+/// The keeper of the lease that was `applied`.
+fn keeper(ctx: Context<'_>, reservation: Reservation, applied: &Applied) -> Result<Keeper, Error> {
+    let keeping = Keeping {
+        witness: Box::new(vitals(&ctx.eyes, &applied.pool)),
         reservation,
-        witness: Box::new(vitals),
         store: ctx.store,
         actor: ctx.actor,
         committed: Box::new(keeping::ring),
-    });
-    keeper.doing("starting the heartbeat")
+    };
+    heartbeat::keep(keeping, &applied.pool).doing("preparing the heartbeat")
 }
 
 pub(super) fn supervision(options: &RunOptions) -> supervise::Options {

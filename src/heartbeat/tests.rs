@@ -54,7 +54,7 @@ impl Witness for Nothing {
         Outcome::Done
     }
 
-    fn confirm(&mut self, _: &Pool, _: &Outcome) -> Confirmation {
+    fn confirm(&mut self, _: &mut Pool, _: &mut Outcome) -> Confirmation {
         Confirmation::Commit
     }
 
@@ -68,7 +68,7 @@ fn away() -> StoreError {
 fn keeper(answers: impl IntoIterator<Item = Result<Outcome, StoreError>>) -> (Keeper, Arc<Mutex<Script>>) {
     let script = Arc::new(Mutex::new(Script { answers: answers.into_iter().collect(), asked: Vec::new() }));
     let holder = Holder { uid: Some(Uid(1)), account: "a".into(), login: None, label: None };
-    let keeper = keep(Keeping {
+    let keeping = Keeping {
         store: Box::new(ScriptedStore(Arc::clone(&script))),
         actor: Actor { uid: Uid(1), holder: holder.clone(), authority: Authority::Own },
         reservation: Reservation {
@@ -90,8 +90,25 @@ fn keeper(answers: impl IntoIterator<Item = Result<Outcome, StoreError>>) -> (Ke
         },
         witness: Box::new(Nothing),
         committed: Box::new(|_| ()),
-    });
-    (keeper.unwrap(), script)
+    };
+    (keep(keeping, &Pool::default()).unwrap(), script)
+}
+
+/// As [`keeper`], and its first renewal is on its way.
+fn renewing(answers: impl IntoIterator<Item = Result<Outcome, StoreError>>) -> (Keeper, Arc<Mutex<Script>>) {
+    let (mut keeper, script) = keeper(answers);
+    keeper.beat_now();
+    (keeper, script)
+}
+
+/// Waits until no renewal is on its way.
+fn through(keeper: &mut Keeper) {
+    let deadline = Instant::now() + DEADLINE;
+    while matches!(keeper.lease, Whereabouts::There(_)) {
+        assert!(Instant::now() < deadline, "it does not end");
+        sleep_until_pulse(keeper);
+        assert_eq!(keeper.attend(), []);
+    }
 }
 
 /// Attends to the keeper as a supervisor does, until this much news has come.
@@ -117,18 +134,29 @@ fn sleep_until_pulse(keeper: &Keeper) {
 }
 
 #[test]
-fn the_first_beat_is_at_once_and_the_release_is_the_last_word() {
+fn the_grant_was_the_first_beat_and_the_release_is_the_last_word() {
     let (mut keeper, script) = keeper([]);
-    keeper.wait(DEADLINE);
-    assert_eq!(script.lock().unwrap().asked.len(), 1);
+    assert_eq!(keeper.attend(), []);
     keeper.release(Ending::Exited { status: 0 }).unwrap();
     let asked = &script.lock().unwrap().asked;
-    assert!(matches!(asked[..], [Verb::Renew(_), Verb::Release { .. }]), "{asked:?}");
+    assert!(matches!(asked[..], [Verb::Release { .. }]), "{asked:?}");
+}
+
+#[test]
+fn beside_the_go_program_the_second_beat_comes_soon() {
+    let mut pool = Pool::default();
+    assert_eq!(Pace::First.after(&pool), BEAT);
+    let (keeper, _script) = keeper([]);
+    let Whereabouts::Here(lease) = keeper.lease else { panic!("nothing was begun") };
+    let reservation = Reservation { author: Author::Go, ..lease.keeping.reservation };
+    pool.reservations.insert(reservation.id.clone(), reservation);
+    assert_eq!(Pace::First.after(&pool), FIRST_BEAT_BESIDE_GO);
+    assert_eq!(Pace::Steady.after(&pool), BEAT_BESIDE_GO);
 }
 
 #[test]
 fn a_store_that_goes_away_is_told_once_and_asked_until_it_is_back() {
-    let (mut keeper, script) = keeper([Err(away()), Err(away()), Err(away())]);
+    let (mut keeper, script) = renewing([Err(away()), Err(away()), Err(away())]);
     let news = attended(&mut keeper, 2);
     assert!(
         matches!(news[..], [News::StoreAway { .. }, News::StoreBack]),
@@ -139,7 +167,7 @@ fn a_store_that_goes_away_is_told_once_and_asked_until_it_is_back() {
 
 #[test]
 fn a_lost_lease_is_told_once_and_not_renewed_again() {
-    let (mut keeper, script) = keeper([Ok(Outcome::Lost { to: None })]);
+    let (mut keeper, script) = renewing([Ok(Outcome::Lost { to: None })]);
     assert_eq!(attended(&mut keeper, 1), [News::Lost { to: None }]);
     keeper.beat_now();
     assert_eq!(keeper.attend(), []);
@@ -150,8 +178,8 @@ fn a_lost_lease_is_told_once_and_not_renewed_again() {
 
 #[test]
 fn a_beat_that_is_asked_for_comes_without_waiting() {
-    let (mut keeper, script) = keeper([]);
-    keeper.wait(DEADLINE);
+    let (mut keeper, script) = renewing([]);
+    through(&mut keeper);
     keeper.beat_now();
     keeper.release(Ending::Released).unwrap();
     assert_eq!(script.lock().unwrap().asked.len(), 3, "the order of orders is kept");
@@ -159,29 +187,28 @@ fn a_beat_that_is_asked_for_comes_without_waiting() {
 
 #[test]
 fn a_beat_that_is_asked_for_during_another_follows_it() {
-    let (mut keeper, script) = keeper([]);
+    let (mut keeper, script) = renewing([]);
     // Whether the first is over by now or not.
     keeper.beat_now();
-    keeper.wait(DEADLINE);
-    assert_eq!(keeper.attend(), []);
-    keeper.wait(DEADLINE);
+    through(&mut keeper);
     assert_eq!(script.lock().unwrap().asked.len(), 2);
     assert!(keeper.pulse().moment.is_some_and(|at| at > Instant::now() + BEAT / 2), "{:?}", keeper.pulse());
 }
 
 #[test]
 fn between_two_beats_there_is_no_thread() {
-    let (mut keeper, _script) = keeper([]);
-    keeper.wait(DEADLINE);
+    let (mut keeper, script) = renewing([]);
+    through(&mut keeper);
+    assert_eq!(script.lock().unwrap().asked.len(), 1);
     assert!(matches!(keeper.lease, Whereabouts::Here(_)));
 }
 
 #[test]
 fn a_release_is_tried_again_and_its_failure_is_handed_back() {
-    let (mut patient, script) = keeper([Ok(Outcome::Done), Err(away()), Err(away())]);
-    patient.wait(DEADLINE);
+    let (mut patient, script) = renewing([Ok(Outcome::Done), Err(away()), Err(away())]);
+    through(&mut patient);
     assert!(patient.release(Ending::Released).is_ok());
     assert_eq!(script.lock().unwrap().asked.len(), 4);
-    let (hopeless, _script) = keeper(std::iter::repeat_n(Err(away()), 100));
+    let (hopeless, _script) = renewing(std::iter::repeat_n(Err(away()), 100));
     assert_eq!(hopeless.release(Ending::Released), Err(away()));
 }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::device::Provider;
+use super::identity::Identity;
 use super::ids::{GpuIndex, GpuUuid, LeaseId, Timestamp};
 use super::record::PoolRecord;
 use super::request::{Actor, Authority};
@@ -113,6 +114,13 @@ impl Pool {
             }
         }
         self.reservations.insert(reservation.id.clone(), reservation);
+    }
+
+    /// Notes the process that was started for a reservation.
+    pub(crate) fn record_child(&mut self, id: &LeaseId, child: &Identity) {
+        if let Some(reservation) = self.reservations.get_mut(id) {
+            reservation.child = Some(child.clone());
+        }
     }
 
     /// Ends a reservation: frees its GPUs and hands it to the history.

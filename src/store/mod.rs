@@ -38,9 +38,10 @@ pub(crate) trait Witness {
     /// write lock meanwhile. Called again whenever the attempt is made again.
     fn observe(&mut self, pool: &Pool, decide: &mut dyn FnMut(&Seen<'_>) -> Outcome) -> Outcome;
 
-    /// Called with the outcome before it is committed: takes the seats of a grant. `Again` means that what was
-    /// observed no longer holds: observe and decide anew, from the same loaded pool.
-    fn confirm(&mut self, pool: &Pool, outcome: &Outcome) -> Confirmation;
+    /// Called with the outcome before it is committed: takes the seats of a grant, and adds to both what only the
+    /// client knows of it. `Again` means that what was observed no longer holds: observe and decide anew, from the
+    /// same loaded pool.
+    fn confirm(&mut self, pool: &mut Pool, outcome: &mut Outcome) -> Confirmation;
 
     /// The attempt was not committed (somebody else wrote in between, or the store failed): undo `confirm`.
     fn retract(&mut self);

@@ -104,12 +104,12 @@ fn settle(
 ) -> Option<(Pool, Outcome)> {
     loop {
         let mut decided = None;
-        let outcome = witness.observe(&view.loaded.pool, &mut |seen| {
+        let mut outcome = witness.observe(&view.loaded.pool, &mut |seen| {
             let pool = decided.insert(view.loaded.pool.clone());
             decide(pool, seen, view.now)
         });
-        let pool = decided.unwrap_or_else(|| view.loaded.pool.clone());
-        match witness.confirm(&pool, &outcome) {
+        let mut pool = decided.unwrap_or_else(|| view.loaded.pool.clone());
+        match witness.confirm(&mut pool, &mut outcome) {
             Confirmation::Commit => return Some((pool, outcome)),
             Confirmation::Again if Instant::now() >= until => return None,
             Confirmation::Again => {}

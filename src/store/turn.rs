@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use crate::sys::lifeline::Lifeline;
 use crate::sys::{abstract_name, handing};
 
 /// Longer than this nobody is polite: whoever has the turn may be stopped.
@@ -19,7 +20,13 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// the first of them; if its owner is killed, all of them hear it, and one sits down anew.
 #[derive(Debug)]
 pub(super) struct Turn {
-    socket: UnixListener,
+    socket: Lifeline<UnixListener>,
+}
+
+impl Turn {
+    fn new(socket: UnixListener) -> Self {
+        Self { socket: Lifeline::new(socket) }
+    }
 }
 
 /// Waits for our turn at this store; `None` when it did not come in time, or cannot be had.
@@ -28,7 +35,7 @@ pub(super) fn take(store: &str) -> Option<Turn> {
     let name = SocketAddr::from_abstract_name(abstract_name::of("canhazgpu/turn/", store)).ok()?;
     loop {
         match UnixListener::bind_addr(&name) {
-            Ok(socket) => return socket.set_nonblocking(true).ok().map(|()| Turn { socket }),
+            Ok(socket) => return socket.set_nonblocking(true).ok().map(|()| Turn::new(socket)),
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
             Err(_) => return None,
         }
@@ -51,14 +58,14 @@ fn stand_in_line(name: &SocketAddr, until: Instant) -> Option<Turn> {
     let left = until.saturating_duration_since(Instant::now());
     let timeout = PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX);
     let _: nix::Result<_> = poll(&mut [PollFd::new(connection.as_fd(), PollFlags::POLLIN)], timeout);
-    handing::receive(&connection).map(|socket| Turn { socket: socket.into() })
+    handing::receive(&connection).map(|socket| Turn::new(socket.into()))
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
         // Whoever gave up meanwhile is passed over. Whoever comes after the last look hears our end.
         while let Ok((next, _)) = self.socket.accept() {
-            if handing::give(&next, &self.socket).is_ok() {
+            if handing::give(&next, &*self.socket).is_ok() {
                 return;
             }
         }

@@ -26,7 +26,7 @@ pub(crate) mod status;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -61,8 +61,6 @@ pub(crate) struct Plan {
     /// Children of this process that are no part of the command, such as a scan helper. Those that were there before
     /// this program was are found without being named.
     pub(crate) foreign_children: Vec<Pid>,
-    /// What the child closes before anything else: descriptors that say that the launcher lives (the seats).
-    pub(crate) close_first: Vec<RawFd>,
 }
 
 /// How to supervise it.
@@ -186,7 +184,7 @@ pub(crate) fn fork(plan: Plan) -> Result<AtGate, SpawnError> {
     let inbox = Inbox::open().map_err(SpawnError::Signals)?;
     // Without it orphans go to init, unsettled, as they would for a shell; every kernel since 3.4 knows it.
     let _ = adopt_orphans();
-    let gated = fork_gated(&image, &plan.close_first).map_err(SpawnError::Fork)?;
+    let gated = fork_gated(&image).map_err(SpawnError::Fork)?;
     Ok(AtGate(Some(Waiting { gated, inbox, foreign, options: plan.options })))
 }
 

@@ -13,6 +13,7 @@ use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
 
 use super::inherited;
+use super::lifeline;
 use super::signal::{Disposition, Mask, Signal, SignalSet, mask, set_disposition};
 use crate::model::ids::Pid;
 
@@ -74,14 +75,14 @@ pub(crate) struct Gated {
     pub(crate) failure: OwnedFd,
 }
 
-/// Forks. The caller has one thread and has blocked every signal; `close_first` is what must not outlive the launcher
-/// in the child.
-pub(crate) fn fork_gated(image: &Image, close_first: &[RawFd]) -> io::Result<Gated> {
+/// Forks. The caller has one thread and has blocked every signal.
+pub(crate) fn fork_gated(image: &Image) -> io::Result<Gated> {
     let (gate_read, gate) = pipe2(OFlag::O_CLOEXEC)?;
     let (failure, failure_write) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
     let argv = pointers(&image.argv);
     let env = pointers(&image.env);
     let shell_argv = shell_argv(&image.program, &argv);
+    let lifelines = lifeline::numbers();
     let child = Child {
         // SAFETY: getpid has no preconditions.
         launcher: unsafe { libc::getpid() },
@@ -89,7 +90,7 @@ pub(crate) fn fork_gated(image: &Image, close_first: &[RawFd]) -> io::Result<Gat
         argv: argv.as_ptr(),
         shell_argv: shell_argv.as_ptr(),
         env: env.as_ptr(),
-        close_first,
+        lifelines: &lifelines,
         gate: gate_read.as_raw_fd(),
         gate_write: gate.as_raw_fd(),
         failure: failure_write.as_raw_fd(),
@@ -130,7 +131,7 @@ struct Child<'a> {
     argv: *const *const libc::c_char,
     shell_argv: *const *const libc::c_char,
     env: *const *const libc::c_char,
-    close_first: &'a [RawFd],
+    lifelines: &'a [RawFd],
     gate: RawFd,
     gate_write: RawFd,
     failure: RawFd,
@@ -150,7 +151,7 @@ impl Child<'_> {
         unsafe {
             // First: a seat that stayed open here would be held while the launcher is dead, and a gate whose write end
             // we hold ourselves never ends.
-            for fd in self.close_first {
+            for fd in self.lifelines {
                 libc::close(*fd);
             }
             libc::close(self.gate_write);

@@ -14,6 +14,7 @@ pub(crate) mod handing;
 pub(crate) mod helper;
 pub(crate) mod inbox;
 pub(crate) mod inherited;
+pub(crate) mod lifeline;
 pub(crate) mod memory;
 pub(crate) mod nvml_v1;
 pub(crate) mod pidfd;

@@ -105,7 +105,7 @@ impl Witness for Wavering {
         observe_nothing(decide)
     }
 
-    fn confirm(&mut self, pool: &Pool, _: &Outcome) -> Confirmation {
+    fn confirm(&mut self, pool: &mut Pool, _: &mut Outcome) -> Confirmation {
         assert_eq!(pool.reservations.len(), 1, "the pool as it is to be");
         self.confirmed += 1;
         if self.confirmed == 1 { Confirmation::Again } else { Confirmation::Commit }

@@ -268,7 +268,7 @@ impl Witness for Blind {
         observe_nothing(decide)
     }
 
-    fn confirm(&mut self, _: &Pool, _: &Outcome) -> Confirmation {
+    fn confirm(&mut self, _: &mut Pool, _: &mut Outcome) -> Confirmation {
         self.confirmed.set(self.confirmed.get() + 1);
         Confirmation::Commit
     }

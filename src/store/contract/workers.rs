@@ -191,7 +191,7 @@ impl Witness for Inside {
         observe_nothing(decide)
     }
 
-    fn confirm(&mut self, _: &Pool, _: &Outcome) -> Confirmation {
+    fn confirm(&mut self, _: &mut Pool, _: &mut Outcome) -> Confirmation {
         say("inside");
         wait_for_go();
         Confirmation::Commit
