@@ -19,7 +19,7 @@ pub(crate) fn queue(ctx: &mut Context<'_>, form: Form) -> Result<Exit, Error> {
     let view = QueueView { now: snapshot.now, waiting };
     match form {
         Form::Json => ctx.out.print_json(&output::queue_json(&view))?,
-        Form::Text => ctx.out.print(&output::queue(&view))?,
+        Form::Text => ctx.out.print(&output::queue(&view, ctx.out.room()))?,
     };
     trouble.map_or(Ok(Exit::Done), |error| Err(error.into()))
 }

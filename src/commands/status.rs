@@ -7,14 +7,16 @@ use crate::config::{StatusForm, StatusOptions};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::gpu::GpuError;
-use crate::model::occupancy;
-use crate::output::{self, Delivery, Out, OutputError, StatusView};
+use crate::model::verb::Standing;
+use crate::model::waiter::Waiter;
+use crate::model::{occupancy, plan};
+use crate::output::{self, Delivery, Out, OutputError, QueueView, StatusView, WatchView};
 
 /// Shows the GPUs in the form that was asked for.
 pub(crate) fn status(ctx: &mut Context<'_>, options: &StatusOptions) -> Result<Exit, Error> {
     match options.form {
         StatusForm::Lines => once(ctx, |out, view| out.print(&output::lines(view))),
-        StatusForm::Table => once(ctx, |out, view| out.print(&output::table(view))),
+        StatusForm::Table => once(ctx, |out, view| out.print(&output::table(view, out.room()))),
         StatusForm::Summary => once(ctx, |out, view| out.print(&output::summary(view))),
         StatusForm::Json => once(ctx, |out, view| out.print_json(&output::status_json(view))),
         StatusForm::Watch(every) => watch(ctx, every),
@@ -26,26 +28,45 @@ fn once(
     ctx: &mut Context<'_>,
     show: impl FnOnce(&Out, &StatusView) -> Result<Delivery, OutputError>,
 ) -> Result<Exit, Error> {
-    let (view, trouble) = look(ctx)?;
-    show(ctx.out, &view)?;
+    let Look { status, trouble, .. } = look(ctx)?;
+    show(ctx.out, &status)?;
     trouble.map_or(Ok(Exit::Done), |error| Err(error.into()))
 }
 
 fn watch(ctx: &mut Context<'_>, every: Duration) -> Result<Exit, Error> {
     let out = ctx.out;
+    let host = host_name();
     output::watch(out, every, || {
-        let (view, trouble) = look(ctx)?;
-        trouble.map_or(Ok(view), |error| Err(error.into()))
+        let Look { status, waiting, trouble } = look(ctx)?;
+        let queue = QueueView { now: status.now, waiting };
+        trouble.map_or(Ok(WatchView { host: host.clone(), status, queue }), |error| Err(error.into()))
     })
     .map(|()| Exit::Done)
 }
 
-fn look(ctx: &mut Context<'_>) -> Result<(StatusView, Option<GpuError>), Error> {
+/// Without its domain, as in a shell's prompt.
+fn host_name() -> String {
+    let name = nix::unistd::gethostname().unwrap_or_default();
+    name.to_string_lossy().split('.').next().unwrap_or_default().to_owned()
+}
+
+/// What is seen at one moment.
+struct Look {
+    status: StatusView,
+    waiting: Vec<(Waiter, Standing)>,
+    /// Why the driver as a whole gave no answer.
+    trouble: Option<GpuError>,
+}
+
+fn look(ctx: &mut Context<'_>) -> Result<Look, Error> {
     let snapshot = ctx.swept_snapshot()?;
     let trouble = ctx.eyes.scan(&snapshot.pool).err();
     ctx.eyes.look_closely();
     let pool = ctx.pool_or_preview(&snapshot);
     let seats = ctx.eyes.seat_owners(&pool);
-    let occupancies = ctx.eyes.with_seen(&pool, &seats, |seen| occupancy::judge(&pool, seen, snapshot.now));
-    Ok((StatusView::new(&pool, &occupancies, ctx.eyes.gpus(), snapshot.now), trouble))
+    let (occupancies, waiting) = ctx.eyes.with_seen(&pool, &seats, |seen| {
+        (occupancy::judge(&pool, seen, snapshot.now), plan::standings(&pool, seen, snapshot.now))
+    });
+    let status = StatusView::new(&pool, &occupancies, ctx.eyes.gpus(), snapshot.now);
+    Ok(Look { status, waiting, trouble })
 }

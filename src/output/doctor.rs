@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::grid::grid;
+use super::grid::{Column, Room, grid};
 use super::line::{Line, Tone};
 
 /// How bad it is.
@@ -142,7 +142,8 @@ fn settings(settings: &[SettingView]) -> Vec<Line> {
             Line::of(Tone::Dim, &setting.origin),
         ]
     };
-    grid(&["SETTING", "VALUE", "FROM"], settings.iter().map(row).collect())
+    let columns = ["SETTING", "VALUE", "FROM"].map(Column::Left);
+    grid(&columns, settings.iter().map(row).collect(), Room::Endless)
 }
 
 fn sum(view: &DoctorView) -> Line {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use nix::errno::Errno;
 use serde::Serialize;
 
+use super::grid::Room;
 use super::json::to_json;
 use super::line::{Colour, Line, Tone};
 use super::stream::{Delivery, Stream, Wish};
@@ -133,6 +134,11 @@ impl Out {
     /// Whether a person reads stdout on a terminal.
     pub(crate) const fn stdout_is_terminal(&self) -> bool {
         self.stdout.terminal
+    }
+
+    /// How wide what is printed may be: as the terminal, if it goes to one.
+    pub(crate) fn room(&self) -> Room {
+        Room::of(self.stdout.size().map(|size| usize::from(size.columns)))
     }
 
     pub(crate) const fn talk(&self) -> Talk {

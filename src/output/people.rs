@@ -54,7 +54,7 @@ fn container_id(id: &str) -> String {
 pub(crate) fn by(names: &[String]) -> String {
     match names {
         [] => "by an unknown user".to_owned(),
-        [one] if one.starts_with("container ") => format!("by {one}"),
+        [one] if is_container(one) => format!("by {one}"),
         [one] => format!("by user {one}"),
         [first @ .., last] => format!("by users {} and {last}", first.join(", ")),
     }
@@ -82,17 +82,32 @@ fn owners_as<'a>(processes: impl IntoIterator<Item = &'a Judged>, fit: Fit) -> V
 
 /// `PID 12345 (python3)`, with where it came from: `PID 9 (python3, container 1a2b3c4d5e6f, orphan of ID)`.
 pub(crate) fn process(judged: &Judged) -> String {
+    process_with(judged, origin(&judged.process.origin))
+}
+
+fn process_with(judged: &Judged, origin: Option<String>) -> String {
     let process = &judged.process;
     let name = Some(clip(&process.name, NAME)).filter(|name| !name.is_empty());
     let orphan = match &judged.role {
         Role::Orphan { of } => Some(format!("orphan of {}", clip(of.as_str(), NAME))),
         _ => None,
     };
-    let about: Vec<String> = name.into_iter().chain(origin(&process.origin)).chain(orphan).collect();
+    let about: Vec<String> = name.into_iter().chain(origin).chain(orphan).collect();
     with_more(format!("PID {}", process.pid), &about)
 }
 
-fn origin(origin: &Origin) -> Option<String> {
+/// Where a process came from, unless its owner says that already.
+pub(super) fn further_origin(process: &Process) -> Option<String> {
+    let is_told = owner(process).is_some_and(|owner| is_container(&owner));
+    if is_told { None } else { origin(&process.origin) }
+}
+
+fn is_container(owner: &str) -> bool {
+    owner.starts_with("container ")
+}
+
+/// Where a process came from, where that says more than its user: `container 1a2b3c4d5e6f web`, `service vllm.service`.
+pub(super) fn origin(origin: &Origin) -> Option<String> {
     match origin {
         Origin::Container { id, name, .. } => Some(match name {
             Some(name) => format!("container {} {}", container_id(id), clip(name, NAME)),
@@ -106,11 +121,43 @@ fn origin(origin: &Origin) -> Option<String> {
 /// `1024MB used by PID 12345 (python3), PID 67890 (jupyter)`; without the amount where nobody knows it.
 pub(crate) fn used_by(memory: Option<Megabytes>, processes: &[&Judged]) -> String {
     let used = memory.map_or("used".to_owned(), |memory| format!("{memory} used"));
+    format!("{used} by {}", self::processes(processes))
+}
+
+/// `PID 12345 (python3), PID 67890 (jupyter)`.
+fn processes(processes: &[&Judged]) -> String {
+    list(processes, process)
+}
+
+/// The same where their owners are told beside it.
+pub(super) fn processes_beside_owners(processes: &[&Judged]) -> String {
+    list(processes, |judged| process_with(judged, further_origin(&judged.process)))
+}
+
+fn list(processes: &[&Judged], tell: impl Fn(&Judged) -> String) -> String {
     if processes.is_empty() {
-        return format!("{used} by no process that can be seen");
+        return "no process that can be seen".to_owned();
     }
-    let list: Vec<String> = processes.iter().map(|judged| process(judged)).collect();
-    format!("{used} by {}", list.join(", "))
+    processes.iter().map(|judged| tell(judged)).collect::<Vec<_>>().join(", ")
+}
+
+/// A command as people call it: without the directories of programs, and without the interpreter of an installed script.
+/// `/opt/venv/bin/python3 /opt/venv/bin/vllm serve X` is `vllm serve X`.
+pub(super) fn command(words: &[String]) -> String {
+    let base =
+        |word: &str| word.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(word).to_owned();
+    let is_interpreter = |word: &str| {
+        let name = base(word);
+        name.starts_with("python") || ["sh", "bash", "dash", "node", "perl", "ruby"].contains(&name.as_str())
+    };
+    let (program, rest) = match words {
+        [] => return String::new(),
+        [interpreter, script, rest @ ..] if is_interpreter(interpreter) && script.starts_with('/') => {
+            (script, rest)
+        }
+        [program, rest @ ..] => (program, rest),
+    };
+    std::iter::once(base(program)).chain(rest.iter().cloned()).collect::<Vec<_>>().join(" ")
 }
 
 /// `1, 3`.

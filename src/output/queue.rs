@@ -11,15 +11,13 @@ use crate::model::verb::{Blocker, Standing, Why};
 use crate::model::waiter::Waiter;
 
 use super::blockers::{Ages, listed};
-use super::clock::{full, rfc3339};
+use super::clock::{brief, rfc3339};
 use super::escape::clip;
-use super::grid::grid;
+use super::grid::{Column, Room, grid};
 use super::line::{Line, Tone};
 use super::{people, share};
 
-const HEADINGS: [&str; 6] = ["POSITION", "USER", "WANTS", "WAITED", "BLOCKED BY", "NOTE"];
 const USER: usize = 32;
-const BLOCKED: usize = 100;
 const NOTE: usize = 40;
 
 /// The line at one moment, its head first.
@@ -29,16 +27,36 @@ pub(crate) struct QueueView {
     pub(crate) waiting: Vec<(Waiter, Standing)>,
 }
 
-/// The line as a table.
-pub(crate) fn queue(view: &QueueView) -> Vec<Line> {
+/// The line as a table, and its sum.
+pub(crate) fn queue(view: &QueueView, room: Room) -> Vec<Line> {
     if view.waiting.is_empty() {
         return vec![Line::from("Nobody is waiting.")];
     }
-    let rows = view.waiting.iter().map(|(waiter, standing)| row(waiter, standing, view.now));
-    let mut lines = grid(&HEADINGS, rows.collect());
+    let mut lines = places(view, "POSITION", room);
     let gpus: usize = view.waiting.iter().map(|(waiter, _)| wanted(&waiter.demand)).sum();
     lines.push(Line::of(Tone::Dim, &format!("{} waiting for {gpus} GPU(s)", view.waiting.len())));
     lines
+}
+
+/// A heading, whose first column is called `first`, and a row for each who waits.
+pub(super) fn places(view: &QueueView, first: &'static str, room: Room) -> Vec<Line> {
+    let columns = [
+        Column::Right(first),
+        Column::Left("USER"),
+        Column::Left("WANTS"),
+        Column::Left("WAITED"),
+        Column::Left("NOTE"),
+        Column::Left("BLOCKED BY"),
+    ];
+    let is_narrow = matches!(room, Room::Cut(room) if room < 80);
+    let rows = view.waiting.iter().map(|(waiter, standing)| {
+        let mut row = row(waiter, standing, view.now);
+        if is_narrow {
+            row[4] = Line::new();
+        }
+        row
+    });
+    grid(&columns, rows.collect(), room)
 }
 
 fn row(waiter: &Waiter, standing: &Standing, now: Timestamp) -> Vec<Line> {
@@ -50,9 +68,9 @@ fn row(waiter: &Waiter, standing: &Standing, now: Timestamp) -> Vec<Line> {
         Line::of(Tone::Strong, &standing.position.to_string()),
         Line::from(clip(&people::holder(&waiter.holder), USER)),
         Line::from(demand(waiter)),
-        Line::from(full(now.since(waiter.enqueued))),
-        Line::from(clip(&blocked, BLOCKED)),
-        Line::of(Tone::Dim, &clip(waiter.note.as_deref().unwrap_or(""), NOTE)),
+        Line::from(brief(now.since(waiter.enqueued))),
+        Line::from(clip(waiter.note.as_deref().unwrap_or(""), NOTE)),
+        Line::of(Tone::Dim, &blocked),
     ]
 }
 
@@ -191,4 +209,4 @@ impl BlockerJson {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

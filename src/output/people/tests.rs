@@ -43,3 +43,19 @@ fn exact_names_are_not_cut() {
     assert_eq!(exact_holder(&long).len(), 508);
     assert_eq!(holder(&long).chars().count(), "alice ()".len() + NAME);
 }
+
+#[test]
+fn a_command_is_shown_as_people_call_it() {
+    let shown = |words: &[&str]| command(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+    assert_eq!(shown(&["/opt/venv/bin/python3", "/opt/venv/bin/vllm", "serve", "a/b"]), "vllm serve a/b");
+    assert_eq!(
+        shown(&["/usr/bin/python3.12", "train.py", "--data", "/data"]),
+        "python3.12 train.py --data /data"
+    );
+    assert_eq!(shown(&["python3", "-m", "vllm"]), "python3 -m vllm");
+    assert_eq!(shown(&["/bin/sh", "/home/a/run.sh"]), "run.sh");
+    assert_eq!(shown(&["./job"]), "job");
+    assert_eq!(shown(&["VLLM::EngineCore"]), "VLLM::EngineCore");
+    assert_eq!(shown(&["/"]), "/");
+    assert_eq!(shown(&[]), "");
+}

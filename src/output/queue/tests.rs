@@ -37,7 +37,7 @@ fn standing(position: usize, waiter: &Waiter, blocked_by: Vec<Blocker>) -> Stand
 }
 
 /// The line that the Go program's fixture shows.
-fn view() -> QueueView {
+pub(in crate::output) fn line_of_two() -> QueueView {
     let three = Demand::Count(NonZeroU32::new(3).unwrap());
     let carol = Waiter {
         allocated: vec![GpuIndex(0)],
@@ -57,12 +57,24 @@ fn view() -> QueueView {
 }
 
 fn text(view: &QueueView) -> String {
-    queue(view).iter().map(Line::plain).collect::<Vec<_>>().join("\n")
+    queue(view, Room::Endless).iter().map(Line::plain).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
 fn the_line_says_who_waits_for_what_and_why() {
-    insta::assert_snapshot!("queue", text(&view()));
+    insta::assert_snapshot!("queue", text(&line_of_two()));
+}
+
+#[test]
+fn every_width_has_its_layout() {
+    for columns in [60, 80, 120, 200] {
+        let lines = queue(&line_of_two(), Room::of(Some(columns)));
+        assert!(lines.iter().all(|line| line.width() <= columns), "{columns}");
+        insta::assert_snapshot!(
+            format!("{columns}"),
+            lines.iter().map(Line::plain).collect::<Vec<_>>().join("\n")
+        );
+    }
 }
 
 #[test]
@@ -72,13 +84,13 @@ fn an_empty_line_says_so() {
 
 #[test]
 fn hostile_waiters_are_escaped_and_cut() {
-    let mut view = view();
+    let mut view = line_of_two();
     view.waiting[1].0.note = Some("\x1b[2J\n".repeat(50));
     view.waiting[1].0.holder = holder("d\u{202e}ave");
     let text = text(&view);
     assert_eq!(text.lines().count(), 4);
     assert!(!text.contains(['\x1b', '\u{202e}']));
-    assert!(text.lines().all(|line| super::super::escape::width(line) < 300));
+    assert!(text.lines().all(|line| super::super::escape::width(line) < 300), "{text}");
 }
 
 #[test]
@@ -102,7 +114,7 @@ fn the_json_is_the_go_programs_object_with_more_fields() {
         ],
         "total_waiting": 2, "total_gpus_requested": 4, "total_gpus_allocated": 1
     });
-    let mut ours: Value = serde_json::from_str(&to_json(&queue_json(&view())).unwrap()).unwrap();
+    let mut ours: Value = serde_json::from_str(&to_json(&queue_json(&line_of_two())).unwrap()).unwrap();
     assert_eq!(ours["entries"][0]["position"], 1);
     assert_eq!(ours["entries"][0]["waited_seconds"], 5);
     assert_eq!(
@@ -121,7 +133,7 @@ fn the_json_is_the_go_programs_object_with_more_fields() {
 
 #[test]
 fn a_label_stands_for_the_user_and_the_account_beside_it() {
-    let mut view = view();
+    let mut view = line_of_two();
     view.waiting[0].0.holder.label = Some("night\x1bly".into());
     let json = to_json(&queue_json(&view)).unwrap();
     assert!(json.contains(r#""user": "night\u001bly""#), "{json}");

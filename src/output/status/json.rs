@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::model::ids::{GpuIndex, Timestamp};
-use crate::model::occupancy::{Claim, Judged, Role};
+use crate::model::occupancy::{Judged, Role};
 use crate::model::process::{Origin, Through};
 use crate::model::reservation::{Kind, Reservation};
 
@@ -129,7 +129,7 @@ impl GpuJson {
             validation: validated(gpu, &condition),
             model: gpu.model().map(ModelJson::new),
             gpu_model: gpu.device.as_ref().map(|device| device.name.clone()),
-            last_released: last_released(gpu).map(rfc3339),
+            last_released: gpu.last_released().map(rfc3339),
             last_heartbeat: held.filter(|r| r.kind == Kind::Run).map(|r| rfc3339(r.heartbeat)),
             expiry_time: held.and_then(|reservation| reservation.expiry).map(rfc3339),
             unreserved_users: users_without_right(&condition, &without_right),
@@ -165,7 +165,8 @@ const fn kind(kind: Kind) -> &'static str {
 
 fn details(gpu: &GpuView, condition: &Condition, now: Timestamp) -> String {
     match condition {
-        Condition::Available => last_released(gpu)
+        Condition::Available => gpu
+            .last_released()
             .map_or("never used".to_owned(), |moment| format!("free for {}", full(now.since(moment)))),
         Condition::Draining => "draining".to_owned(),
         Condition::Reserved => gpu.reservation.as_ref().map_or(String::new(), |r| ending(r, now)),
@@ -187,13 +188,6 @@ fn validated(gpu: &GpuView, condition: &Condition) -> Option<String> {
         Condition::Available | Condition::Draining => gpu.used().map(|used| format!("{used} used")),
         Condition::Reserved | Condition::False(_) => Some(validation(gpu, "no usage detected")),
         Condition::Unreserved | Condition::Seated { .. } | Condition::Unknown(_) => None,
-    }
-}
-
-fn last_released(gpu: &GpuView) -> Option<Timestamp> {
-    match gpu.occupancy.claim {
-        Claim::Nobody { last_released, .. } => last_released,
-        _ => None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! `chg status`: one line per GPU in the form that scripts parse. Pure.
 
 use crate::model::ids::{Megabytes, Timestamp};
-use crate::model::occupancy::{Claim, Judged, Role, Usage};
+use crate::model::occupancy::{Judged, Role, Usage};
 use crate::model::reservation::{Kind, Reservation};
 
 use super::super::clock::{full, until};
@@ -42,12 +42,10 @@ fn free(line: &mut Line, gpu: &GpuView, tone: Tone, word: &str, now: Timestamp) 
     line.push(tone, word);
     line.push(
         Tone::Plain,
-        &match gpu.occupancy.claim {
-            Claim::Nobody { last_released: Some(moment), .. } => {
-                format!(" (last released {} ago)", full(now.since(moment)))
-            }
-            _ => " (never used)".to_owned(),
-        },
+        &gpu.last_released().map_or_else(
+            || " (never used)".to_owned(),
+            |moment| format!(" (last released {} ago)", full(now.since(moment))),
+        ),
     );
     if let Some(used) = gpu.used() {
         line.push(Tone::Dim, &format!(" [validated: {used} used]"));
@@ -81,7 +79,7 @@ fn holding(reservation: &Reservation, now: Timestamp) -> String {
 
 /// `8452MB, 1 processes`, or `idle` where nothing runs there.
 pub(super) fn validation(gpu: &GpuView, idle: &str) -> String {
-    let processes = gpu.with_role(|role| *role != Role::System).len();
+    let processes = gpu.people().len();
     match (&gpu.occupancy.usage, gpu.used()) {
         (Usage::Idle { .. }, _) | (_, None) if processes == 0 => idle.to_owned(),
         (_, Some(used)) => format!("{used}, {processes} processes"),

@@ -13,6 +13,7 @@ use crate::model::seen::{GpuSeen, Measured, Reading, Unknown};
 mod condition;
 mod json;
 mod lines;
+mod remarks;
 mod summary;
 mod table;
 
@@ -22,7 +23,8 @@ pub(crate) use summary::{summary, totals};
 pub(crate) use table::table;
 
 pub(super) use condition::Condition;
-pub(super) use table::{held_or_free_for, status_word, user_of};
+pub(super) use remarks::{dotted, remarks};
+pub(super) use table::{gigabytes, held_or_free_for, in_short, status_word, user_of};
 
 /// Every GPU at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,8 +102,13 @@ impl GpuView {
 
     /// The processes that make it used: all but system ones, or these if there are no others.
     pub(super) fn users(&self) -> Vec<&Judged> {
-        let people = self.with_role(|role| *role != Role::System);
+        let people = self.people();
         if people.is_empty() { self.occupancy.processes.iter().collect() } else { people }
+    }
+
+    /// All processes but system ones.
+    pub(super) fn people(&self) -> Vec<&Judged> {
+        self.with_role(|role| *role != Role::System)
     }
 
     pub(super) fn intruders(&self) -> Vec<&Judged> {
@@ -118,6 +125,14 @@ impl GpuView {
         let processes = || self.occupancy.processes.iter().filter(named);
         let held = processes().find(|judged| judged.role == Role::Holder);
         held.or_else(|| processes().next()).and_then(|judged| judged.process.model.as_deref())
+    }
+
+    /// When a GPU that nobody holds was given back, if it ever was.
+    pub(super) fn last_released(&self) -> Option<Timestamp> {
+        match self.occupancy.claim {
+            Claim::Nobody { last_released, .. } => last_released,
+            _ => None,
+        }
     }
 
     /// Of a GPU in multi-instance mode.

@@ -12,6 +12,8 @@ struct Counts {
     all: usize,
     available: usize,
     reserved: usize,
+    /// Among the reserved.
+    intruded: usize,
     unreserved: usize,
     draining: usize,
     unknown: usize,
@@ -27,18 +29,20 @@ pub(crate) fn summary(view: &StatusView) -> Vec<Line> {
     models.into_iter().map(|(name, counts)| counts.line(&name)).collect()
 }
 
-/// The same over all GPUs: `8 GPUs: 3 available, …`.
+/// The same over all GPUs, in fewer words: `8 GPUs: 3 available, 4 in use, 1 unreserved`.
 pub(crate) fn totals(view: &StatusView) -> Line {
     let mut counts = Counts::default();
     view.gpus.iter().for_each(|gpu| counts.add(gpu));
-    let mut line = Line::of(Tone::Strong, &format!("{} GPUs", counts.all)).with(Tone::Plain, ": ");
-    line.append(counts.conditions());
+    let what = if counts.all == 1 { "GPU" } else { "GPUs" };
+    let mut line = Line::from(format!("{} {what}: ", counts.all));
+    line.append(counts.conditions("unreserved"));
     line
 }
 
 impl Counts {
     fn add(&mut self, gpu: &GpuView) {
         self.all += 1;
+        self.intruded += usize::from(gpu.reservation.is_some() && !gpu.intruders().is_empty());
         *match Condition::of(gpu) {
             Condition::Available => &mut self.available,
             Condition::Reserved => &mut self.reserved,
@@ -51,17 +55,20 @@ impl Counts {
     fn line(self, name: &str) -> Line {
         let mut line =
             Line::from(format!("{} x ", self.all)).with(Tone::Strong, name).with(Tone::Plain, ": ");
-        line.append(self.conditions());
+        line.append(self.conditions("in use without reservation"));
         line
     }
 
     /// The first two always, the others where there are any.
-    fn conditions(self) -> Line {
+    fn conditions(self, unreserved: &'static str) -> Line {
         let mut line =
             Line::of(if self.available > 0 { Tone::Good } else { Tone::Warn }, &self.available.to_string());
         line.push(Tone::Plain, &format!(" available, {} in use", self.reserved));
+        if self.intruded > 0 {
+            line.push(Tone::Bad, &format!(" ({} intruded)", self.intruded));
+        }
         let others = [
-            (self.unreserved, "in use without reservation", Tone::Bad),
+            (self.unreserved, unreserved, Tone::Bad),
             (self.draining, "draining", Tone::Warn),
             (self.unknown, "unknown", Tone::Warn),
         ];

@@ -1,46 +1,67 @@
-//! `chg status -o table`: the same as aligned columns. Pure.
+//! `chg status -o table`: a row per GPU, in as many columns as the terminal has. Pure.
 
 use std::time::Duration;
 
-use crate::model::ids::Timestamp;
+use crate::model::ids::{Megabytes, Timestamp};
 use crate::model::occupancy::{Claim, Usage};
 use crate::model::reservation::{Kind, Reservation};
 
-use super::super::clock::{full, until};
+use super::super::clock::{brief, full, until};
 use super::super::escape::clip;
-use super::super::grid::grid;
+use super::super::grid::{Column, Room, grid};
 use super::super::line::{Line, Tone};
 use super::super::people;
-use super::lines::validation;
-use super::{Condition, GpuView, StatusView};
+use super::{Condition, GpuView, StatusView, remarks};
 
-const HEADINGS: [&str; 9] =
-    ["GPU", "STATUS", "USER", "FOR", "TYPE", "DETAILS", "VALIDATION", "MODEL", "NOTE"];
-const USER: usize = 32;
-const DETAILS: usize = 60;
-const MODEL: usize = 50;
-const NOTE: usize = 40;
+const COLUMNS: [Column; 7] = [
+    Column::Right("GPU"),
+    Column::Left("STATUS"),
+    Column::Left("USER"),
+    Column::Left("FOR"),
+    Column::Right("MEMORY"),
+    Column::Right("LOAD"),
+    Column::Left("DETAILS"),
+];
+/// Columns of a user's name: on a terminal, and where there is room for everything.
+const USER: usize = 20;
+const WHOLE_USER: usize = 64;
 
-/// A heading and a row per GPU.
-pub(crate) fn table(view: &StatusView) -> Vec<Line> {
-    grid(&HEADINGS, view.gpus.iter().map(|gpu| row(gpu, view.now)).collect())
+/// A heading and a row per GPU, none wider than the room.
+pub(crate) fn table(view: &StatusView, room: Room) -> Vec<Line> {
+    let user = if room == Room::Endless { WHOLE_USER } else { USER };
+    grid(&COLUMNS, view.gpus.iter().map(|gpu| row(gpu, view.now, user)).collect(), room)
 }
 
-fn row(gpu: &GpuView, now: Timestamp) -> Vec<Line> {
+fn row(gpu: &GpuView, now: Timestamp, user: usize) -> Vec<Line> {
     let condition = Condition::of(gpu);
     let (word, tone) = status_word(gpu, &condition);
-    let kind = gpu.reservation.as_ref().map_or("", |reservation| reservation.kind.as_str());
+    let memory = gpu.measured.as_ref().map(|measured| gigabytes(measured.used, measured.total));
+    let load = gpu.measured.as_ref().and_then(|measured| measured.utilization).map(|load| format!("{load}%"));
     vec![
-        Line::from(gpu.index.to_string()),
+        Line::of(Tone::Strong, &gpu.index.to_string()),
         Line::of(tone, word),
-        Line::from(clip(&user_of(gpu, &condition), USER)),
-        Line::from(held_or_free_for(gpu, now).map_or(String::new(), full)),
-        Line::from(kind),
-        Line::from(clip(&details(gpu, &condition, now), DETAILS)),
-        Line::of(Tone::Dim, &validated(gpu, &condition)),
-        Line::from(clip(gpu.model().unwrap_or(""), MODEL)),
-        Line::from(clip(gpu.note().unwrap_or(""), NOTE)),
+        Line::from(clip(&user_of(gpu, &condition), user)),
+        Line::from(held_or_free_for(gpu, now).map_or(String::new(), brief)),
+        Line::from(memory.unwrap_or_default()),
+        Line::from(load.unwrap_or_default()),
+        remarks(gpu, now),
     ]
+}
+
+/// `45.1/79.6G`.
+pub(in crate::output) fn gigabytes(used: Megabytes, total: Megabytes) -> String {
+    format!("{}/{}G", in_tenths(used), in_tenths(total))
+}
+
+/// `45.1G`, `312M`.
+pub(in crate::output) fn in_short(memory: Megabytes) -> String {
+    if memory.0 < 1000 { format!("{}M", memory.0) } else { format!("{}G", in_tenths(memory)) }
+}
+
+/// Gigabytes, to a tenth.
+fn in_tenths(memory: Megabytes) -> String {
+    let tenths = memory.0.saturating_mul(10).saturating_add(512) / 1024;
+    format!("{}.{}", tenths / 10, tenths % 10)
 }
 
 /// The word for a GPU's condition, and how it looks.
@@ -66,31 +87,20 @@ pub(in crate::output) fn user_of(gpu: &GpuView, condition: &Condition) -> String
     }
 }
 
-/// For how long it has been held, or has been free.
+/// For how long it has been held, or used without being held, or has been free.
 pub(in crate::output) fn held_or_free_for(gpu: &GpuView, now: Timestamp) -> Option<Duration> {
     match (&gpu.reservation, &gpu.occupancy.claim, &gpu.occupancy.usage) {
         (Some(reservation), ..) => Some(now.since(reservation.started)),
-        (
-            None,
-            Claim::Nobody { last_released: Some(moment), .. },
-            Usage::Idle { .. } | Usage::Draining { .. },
-        ) => Some(now.since(*moment)),
+        (None, Claim::Nobody { last_released, .. }, Usage::Idle { .. } | Usage::Draining { .. }) => {
+            last_released.map(|moment| now.since(moment))
+        }
+        (None, _, Usage::InUse { .. }) => gpu
+            .users()
+            .iter()
+            .filter_map(|judged| judged.process.started)
+            .min()
+            .map(|moment| now.since(moment)),
         (None, ..) => None,
-    }
-}
-
-fn details(gpu: &GpuView, condition: &Condition, now: Timestamp) -> String {
-    match condition {
-        Condition::Available if held_or_free_for(gpu, now).is_none() => "never used".to_owned(),
-        Condition::Available => String::new(),
-        Condition::Draining => "memory is being given back".to_owned(),
-        Condition::Unreserved => people::used_by(gpu.used(), &gpu.users()),
-        Condition::Seated { holder, .. } => format!("seat held by {holder}"),
-        Condition::False(why) | Condition::Unknown(why) => why.clone(),
-        Condition::Reserved => match gpu.intruders() {
-            none if none.is_empty() => gpu.reservation.as_ref().map_or(String::new(), |r| ending(r, now)),
-            intruders => format!("also {}", people::used_by(None, &intruders)),
-        },
     }
 }
 
@@ -104,10 +114,16 @@ pub(super) fn ending(reservation: &Reservation, now: Timestamp) -> String {
     }
 }
 
-fn validated(gpu: &GpuView, condition: &Condition) -> String {
-    match (condition, gpu.used()) {
-        (Condition::Unknown(_), _) | (_, None) => String::new(),
-        (Condition::Available | Condition::Draining, Some(used)) => format!("{used} used"),
-        (_, Some(_)) => validation(gpu, "no usage detected"),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_rounded_to_tenths() {
+        assert_eq!(gigabytes(Megabytes(45), Megabytes(81_559)), "0.0/79.6G");
+        assert_eq!(gigabytes(Megabytes(1024), Megabytes(16_384)), "1.0/16.0G");
+        assert_eq!(in_short(Megabytes(999)), "999M");
+        assert_eq!(in_short(Megabytes(1000)), "1.0G");
+        assert_eq!(in_short(Megabytes(u64::MAX)), "1801439850948198.3G", "nonsense from a driver");
     }
 }

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::super::grid::Room;
 use super::super::line::Line;
 use super::scene::{NOW, Scene, ago, as_role, busy_host, holder, idle, in_use, manual, process, run};
 use super::*;
@@ -28,15 +29,25 @@ mod hostile;
 mod objects;
 
 #[test]
-fn the_table_lines_up() {
-    insta::assert_snapshot!("table", plain(&table(&busy_host().view())));
+fn the_table_lines_up_at_every_width() {
+    insta::assert_snapshot!("table", plain(&table(&busy_host().view(), Room::Endless)));
+    for columns in [60, 80, 120, 200] {
+        let lines = table(&busy_host().view(), Room::of(Some(columns)));
+        assert!(lines.iter().all(|line| line.width() <= columns), "{columns}");
+        insta::assert_snapshot!(format!("table_{columns}"), plain(&lines));
+    }
+}
+
+#[test]
+fn the_lines_of_a_host_with_a_bit_of_everything() {
+    insta::assert_snapshot!("lines", plain(&lines(&busy_host().view())));
 }
 
 #[test]
 fn the_summary_counts_by_model() {
     assert_eq!(
         plain(&summary(&busy_host().view())),
-        "6 x NVIDIA H100: 1 available, 3 in use, 1 in use without reservation, 1 unknown"
+        "6 x NVIDIA H100: 1 available, 3 in use (1 intruded), 1 in use without reservation, 1 unknown"
     );
 }
 
@@ -44,7 +55,7 @@ fn the_summary_counts_by_model() {
 fn the_totals_count_everything() {
     assert_eq!(totals(&Scene::default().view()).plain(), "0 GPUs: 0 available, 0 in use");
     let scene = Scene::default().nobodys(None, Usage::Draining { used: Megabytes(9) }, vec![]);
-    assert_eq!(totals(&scene.view()).plain(), "1 GPUs: 0 available, 0 in use, 1 draining");
+    assert_eq!(totals(&scene.view()).plain(), "1 GPU: 0 available, 0 in use, 1 draining");
 }
 
 #[test]

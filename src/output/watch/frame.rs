@@ -1,4 +1,5 @@
-//! What the screen shows: a row per GPU with bars, below it the processes, most memory first, as many as fit. Pure.
+//! What the screen shows: a row per GPU with bars, below it who waits, and the processes, most memory first, as many as
+//! fit. Pure.
 
 use std::cmp::Reverse;
 
@@ -7,38 +8,58 @@ use crate::model::occupancy::{Judged, Role};
 use crate::sys::winsize::Size;
 
 use super::super::clock::brief;
-use super::super::escape::{clip, width};
+use super::super::escape::clip;
+use super::super::grid::{Column, Room, grid};
 use super::super::line::{Line, Tone};
 use super::super::people;
-use super::super::status::{Condition, GpuView, StatusView, held_or_free_for, status_word, totals, user_of};
-use super::bars::{bar, gigabytes, percent};
+use super::super::queue::{QueueView, places};
+use super::super::status::{GpuView, StatusView, dotted, in_short, totals};
+use super::bars::Strokes;
+use super::gpus::rows;
 
 const KEYS: &str = "q quits";
-/// `UNRESERVED`.
-const STATUS: usize = 10;
 const GAP: &str = "  ";
+/// What a section needs: a blank line, its heading, and one row.
+const SECTION: usize = 3;
+/// Columns of a process's user, on a narrow screen and on a wide one.
+const USER: [usize; 2] = [12, 20];
+
+/// Everything that is watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WatchView {
+    /// The name of this machine.
+    pub(crate) host: String,
+    pub(crate) status: StatusView,
+    pub(crate) queue: QueueView,
+}
 
 /// The lines of the screen, none wider and not more than fit in `size`; `trouble` takes the place of the totals.
-pub(crate) fn frame(view: &StatusView, trouble: Option<&str>, size: Size) -> Vec<Line> {
-    let (columns, rows) = (usize::from(size.columns), usize::from(size.rows));
-    let layout = Layout::of(view, columns);
-    let mut lines = vec![title(view, trouble, columns), Line::new(), layout.heading()];
-    let gpus: Vec<Line> = view.gpus.iter().map(|gpu| layout.row(gpu, view.now)).collect();
-    let room = rows.saturating_sub(lines.len());
-    lines.extend(fit(gpus, room, "GPUs"));
-    let processes = processes(view, columns);
-    // A gap, the heading and one process, or nothing.
-    if !processes.is_empty() && lines.len() + 3 <= rows {
-        lines.extend([Line::new(), process_heading(columns)]);
-        let room = rows - lines.len();
-        lines.extend(fit(processes, room, "processes"));
+pub(crate) fn frame(view: &WatchView, trouble: Option<&str>, size: Size, strokes: Strokes) -> Vec<Line> {
+    let (columns, height) = (usize::from(size.columns), usize::from(size.rows));
+    let mut lines = vec![title(view, trouble, columns), Line::new()];
+    lines.extend(fit(rows(&view.status, size, strokes), height.saturating_sub(lines.len()), "GPUs"));
+    if !view.queue.waiting.is_empty() {
+        let places = places(&view.queue, "WAITING", Room::Cut(columns));
+        // Half of what is left: who runs matters as much as who waits.
+        let half = (height.saturating_sub(lines.len()) / 2).max(SECTION);
+        add_section(&mut lines, places, half, height, "waiting");
     }
-    lines.truncate(rows);
+    add_section(&mut lines, processes(&view.status, columns), height, height, "processes");
+    lines.truncate(height);
     lines.into_iter().map(|line| line.clipped(columns)).collect()
 }
 
-fn title(view: &StatusView, trouble: Option<&str>, columns: usize) -> Line {
-    let mut title = trouble.map_or_else(|| totals(view), |trouble| Line::of(Tone::Bad, trouble));
+fn title(view: &WatchView, trouble: Option<&str>, columns: usize) -> Line {
+    let mut sum = trouble.map_or_else(|| totals(&view.status), |trouble| Line::of(Tone::Bad, trouble));
+    if trouble.is_none() && !view.queue.waiting.is_empty() {
+        sum.push(Tone::Plain, &format!(", {} waiting", view.queue.waiting.len()));
+    }
+    let mut title = Line::of(Tone::Strong, &clip(&view.host, 32)).with(Tone::Plain, GAP);
+    if title.width() + sum.width() <= columns {
+        title.append(sum);
+    } else {
+        title = sum;
+    }
     if title.width() + GAP.len() + KEYS.len() <= columns {
         title.pad_to(columns - KEYS.len());
         title.push(Tone::Dim, KEYS);
@@ -46,140 +67,87 @@ fn title(view: &StatusView, trouble: Option<&str>, columns: usize) -> Line {
     title
 }
 
-/// All lines, or those that fit and how many do not.
+/// A blank line, the heading and as many rows as fit into `most` lines and the screen; or nothing.
+fn add_section(lines: &mut Vec<Line>, section: Vec<Line>, most: usize, height: usize, what: &str) {
+    let left = height.saturating_sub(lines.len());
+    if section.len() > 1 && left >= SECTION {
+        lines.push(Line::new());
+        lines.extend(fit(section, most.min(left) - 1, what));
+    }
+}
+
+/// A heading and all rows, or those that fit and how many do not.
 fn fit(mut lines: Vec<Line>, room: usize, what: &str) -> Vec<Line> {
     if lines.len() > room {
-        let hidden = lines.len() - room.saturating_sub(1);
-        lines.truncate(room.saturating_sub(1));
-        if room > 0 {
+        let shown = room.saturating_sub(1);
+        let hidden = lines.len() - shown.max(1);
+        lines.truncate(shown);
+        if room > 1 {
             lines.push(Line::of(Tone::Dim, &format!("… {hidden} more {what}")));
         }
     }
     lines
 }
 
-/// How the columns of the GPUs share the width.
-struct Layout {
-    user: usize,
-    /// Within the brackets.
-    bar: usize,
-    /// Whether memory is told in gigabytes; else in percent.
-    gigabytes: bool,
-    duration: bool,
-}
-
-impl Layout {
-    fn of(view: &StatusView, columns: usize) -> Self {
-        let most = if columns >= 100 { 24 } else { 12 };
-        let names = view.gpus.iter().map(|gpu| width(&user_of(gpu, &Condition::of(gpu))));
-        let user = names.max().unwrap_or(0).clamp("USER".len(), most);
-        let (gigabytes, duration) = (columns >= 90, columns >= 72);
-        let memory_text = if gigabytes { 12 } else { 5 };
-        let duration_text = if duration { 9 } else { 0 };
-        let texts = 3 + 2 + STATUS + 2 + user + 2 + memory_text + 2 + 5 + duration_text;
-        let brackets = 4;
-        let bar = (columns.saturating_sub(texts + brackets) / 2).clamp(4, 24);
-        Self { user, bar, gigabytes, duration }
-    }
-
-    fn heading(&self) -> Line {
-        let memory = self.bar + 2 + if self.gigabytes { 12 } else { 5 };
-        let mut text = format!("GPU  {:<STATUS$}  {:<user$}  ", "STATUS", "USER", user = self.user);
-        text += &format!("{:<memory$}  {:<load$}", "MEMORY", "LOAD", load = self.bar + 2 + 5);
-        if self.duration {
-            text += "  FOR";
-        }
-        Line::of(Tone::Strong, text.trim_end())
-    }
-
-    fn row(&self, gpu: &GpuView, now: Timestamp) -> Line {
-        let condition = Condition::of(gpu);
-        let (word, tone) = status_word(gpu, &condition);
-        let mut line = Line::of(Tone::Strong, &format!("{:>3}", gpu.index)).with(Tone::Plain, GAP);
-        line.append(padded(Line::of(tone, word), STATUS));
-        line.append(padded(Line::from(clip(&user_of(gpu, &condition), self.user)), self.user));
-        line.append(self.memory(gpu));
-        line.push(Tone::Plain, GAP);
-        line.append(self.load(gpu));
-        if let (true, Some(span)) = (self.duration, held_or_free_for(gpu, now)) {
-            line.push(Tone::Plain, &format!("{GAP}{}", brief(span)));
-        }
-        line
-    }
-
-    fn memory(&self, gpu: &GpuView) -> Line {
-        let measured = gpu.measured.as_ref();
-        let share = measured.map(|measured| percent(measured.used.0, measured.total.0));
-        let text = match measured {
-            Some(measured) if self.gigabytes => gigabytes(measured.used, measured.total),
-            _ => in_percent(share),
-        };
-        let wide = if self.gigabytes { 12 } else { 5 };
-        bar(share, self.bar).with(Tone::Plain, &format!("{text:>wide$}"))
-    }
-
-    fn load(&self, gpu: &GpuView) -> Line {
-        let load = gpu.measured.as_ref().and_then(|measured| measured.utilization).map(u64::from);
-        bar(load, self.bar).with(Tone::Plain, &format!("{:>5}", in_percent(load)))
-    }
-}
-
-fn in_percent(share: Option<u64>) -> String {
-    share.map_or("-".to_owned(), |share| format!("{share}%"))
-}
-
-fn padded(mut line: Line, columns: usize) -> Line {
-    line.pad_to(columns);
-    line.with(Tone::Plain, GAP)
-}
-
-/// Columns for a process's user.
-const fn user_columns(columns: usize) -> usize {
-    if columns >= 100 { 20 } else { 12 }
-}
-
-fn process_heading(columns: usize) -> Line {
-    let user = user_columns(columns);
-    Line::of(Tone::Strong, &format!("GPU      PID  {:<user$}  {:>9}  COMMAND", "USER", "MEMORY"))
-}
-
-/// A row per process and GPU, most memory first.
+/// A heading, and a row per process and GPU, most memory first.
 fn processes(view: &StatusView, columns: usize) -> Vec<Line> {
     let mut all: Vec<(&GpuView, &Judged)> = view
         .gpus
         .iter()
         .flat_map(|gpu| gpu.occupancy.processes.iter().map(move |judged| (gpu, judged)))
         .collect();
+    if all.is_empty() {
+        return Vec::new();
+    }
     all.sort_by_key(|(gpu, judged)| (Reverse(judged.memory), gpu.index, judged.process.pid));
-    all.into_iter().map(|(gpu, judged)| process_row(gpu, judged, columns)).collect()
+    let is_wide = columns >= 80;
+    let headings = [
+        Column::Right("GPU"),
+        Column::Right("PID"),
+        Column::Left("USER"),
+        Column::Right("MEMORY"),
+        Column::Left("FOR"),
+        Column::Left("COMMAND"),
+    ];
+    let rows = all.into_iter().map(|(gpu, judged)| {
+        let mut row = process(gpu, judged, view.now, USER[usize::from(is_wide)]);
+        if !is_wide {
+            row[4] = Line::new();
+        }
+        row
+    });
+    grid(&headings, rows.collect(), Room::Cut(columns))
 }
 
-fn process_row(gpu: &GpuView, judged: &Judged, columns: usize) -> Line {
+fn process(gpu: &GpuView, judged: &Judged, now: Timestamp, user: usize) -> Vec<Line> {
     let process = &judged.process;
-    let user = user_columns(columns);
-    let memory = judged.memory.map_or("-".to_owned(), |memory| memory.to_string());
-    let command = if process.command.is_empty() { process.name.clone() } else { process.command.join(" ") };
-    let owner = people::owner(process).unwrap_or_else(|| "?".to_owned());
-    let mut line = Line::from(format!("{:>3}  {:>7}  ", gpu.index, process.pid));
-    line.append(padded(Line::from(clip(&owner, user)), user));
-    line.push(Tone::Plain, &format!("{memory:>9}  "));
-    let (word, tone) = role(&judged.role);
-    if !word.is_empty() {
-        line.push(tone, &format!("{word}: "));
-    }
-    line.with(Tone::Plain, &clip(&command, columns))
+    let command =
+        if process.command.is_empty() { process.name.clone() } else { people::command(&process.command) };
+    let origin = people::further_origin(process).map(|origin| (Tone::Plain, origin));
+    let told = role(&judged.role).into_iter().chain(origin);
+    vec![
+        Line::of(Tone::Strong, &gpu.index.to_string()),
+        Line::from(process.pid.to_string()),
+        Line::from(clip(&people::owner(process).unwrap_or_else(|| "?".to_owned()), user)),
+        Line::from(judged.memory.map_or("-".to_owned(), in_short)),
+        Line::from(process.started.map_or(String::new(), |started| brief(now.since(started)))),
+        dotted(told.chain([(Tone::Plain, command)])),
+    ]
 }
 
-const fn role(role: &Role) -> (&'static str, Tone) {
-    match role {
-        Role::Holder => ("", Tone::Plain),
-        Role::HolderOutside => ("outside the run", Tone::Warn),
-        Role::Intruder => ("intruder", Tone::Bad),
-        Role::Unattributed => ("unattributed", Tone::Warn),
-        Role::System => ("system", Tone::Dim),
-        Role::Unreserved => ("unreserved", Tone::Bad),
-        Role::Orphan { .. } => ("orphan", Tone::Bad),
-    }
+fn role(role: &Role) -> Option<(Tone, String)> {
+    let (tone, word) = match role {
+        Role::Holder => return None,
+        Role::HolderOutside => (Tone::Warn, "outside the run"),
+        Role::Intruder => (Tone::Bad, "intruder"),
+        Role::Unattributed => (Tone::Warn, "unattributed"),
+        Role::System => (Tone::Dim, "system"),
+        Role::Unreserved => (Tone::Bad, "unreserved"),
+        Role::Orphan { of } => {
+            return Some((Tone::Bad, format!("orphan of {}", clip(of.as_str(), people::NAME))));
+        }
+    };
+    Some((tone, word.to_owned()))
 }
 
 #[cfg(test)]

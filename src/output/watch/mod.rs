@@ -3,8 +3,9 @@
 
 mod bars;
 mod frame;
+mod gpus;
 mod run;
 mod screen;
 
-pub(crate) use frame::frame;
+pub(crate) use frame::WatchView;
 pub(crate) use run::watch;

@@ -11,9 +11,10 @@ use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFl
 
 use super::super::line::Line;
 use super::super::out::{Out, OutputError, terminal_is_dumb};
-use super::super::status::{StatusView, table};
+use super::super::status::table;
 use super::super::stream::Delivery;
-use super::frame;
+use super::bars::Strokes;
+use super::frame::{WatchView, frame};
 use super::screen::Screen;
 
 /// Shows what `look` sees, every so often. It is called once before anything is shown: that failure is returned; a
@@ -27,7 +28,7 @@ use super::screen::Screen;
 pub(crate) fn watch<E>(
     out: &Out,
     every: Duration,
-    mut look: impl FnMut() -> Result<StatusView, E>,
+    mut look: impl FnMut() -> Result<WatchView, E>,
 ) -> Result<(), E>
 where
     E: Display + From<OutputError>,
@@ -53,15 +54,15 @@ fn ticks(every: Duration) -> Result<TimerFd, Errno> {
 fn in_lines<E>(
     out: &Out,
     ticks: &TimerFd,
-    first: StatusView,
-    mut look: impl FnMut() -> Result<StatusView, E>,
+    first: WatchView,
+    mut look: impl FnMut() -> Result<WatchView, E>,
 ) -> Result<(), E>
 where
     E: From<OutputError>,
 {
     let mut view = first;
     loop {
-        let mut lines = table(&view);
+        let mut lines = table(&view.status, out.room());
         lines.push(Line::new());
         if out.print(&lines)? == Delivery::Closed {
             return Ok(());
@@ -87,14 +88,15 @@ enum Event {
 fn on_screen<E: Display>(
     screen: Screen<'_>,
     ticks: &TimerFd,
-    first: StatusView,
-    mut look: impl FnMut() -> Result<StatusView, E>,
+    first: WatchView,
+    mut look: impl FnMut() -> Result<WatchView, E>,
 ) -> Result<(), OutputError> {
+    let strokes = Strokes::of_this_terminal();
     let mut view = first;
     let mut trouble: Option<String> = None;
     loop {
         let size = screen.size();
-        if screen.draw(&frame(&view, trouble.as_deref(), size), size)? == Delivery::Closed {
+        if screen.draw(&frame(&view, trouble.as_deref(), size, strokes), size)? == Delivery::Closed {
             return Ok(());
         }
         match next(&screen, ticks)? {

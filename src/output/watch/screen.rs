@@ -1,8 +1,10 @@
 //! The terminal while `--watch` has it: alternate screen, no echo, keys one by one, signals as events. Dropping it
-//! gives everything back as it was.
+//! gives everything back as it was, and so does a panic, before it says anything.
 
-use std::io::{IsTerminal, Stdin};
+use std::cell::RefCell;
+use std::io::{IsTerminal, Stdin, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Mutex, Once, PoisonError};
 
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, raise};
@@ -27,7 +29,7 @@ pub(super) struct Screen<'a> {
     stdout: &'a Stream,
     stdin: Stdin,
     /// As they were; absent where stdin is no terminal, and there are no keys.
-    settings: Option<Termios>,
+    settings: RefCell<Option<Termios>>,
     signals: Signals,
 }
 
@@ -37,15 +39,14 @@ impl<'a> Screen<'a> {
     pub(super) fn take(stdout: &'a Stream) -> Result<Self, Errno> {
         let signals = Signals::watch()?;
         let stdin = std::io::stdin();
-        let settings = if stdin.is_terminal() { tcgetattr(&stdin).ok() } else { None };
-        let screen = Self { stdout, stdin, settings, signals };
+        let screen = Self { stdout, stdin, settings: RefCell::default(), signals };
         screen.enter();
         Ok(screen)
     }
 
     /// Where keys arrive, if there are any.
     pub(super) fn keys(&self) -> Option<BorrowedFd<'_>> {
-        self.settings.as_ref().map(|_| self.stdin.as_fd())
+        self.settings.borrow().as_ref().map(|_| self.stdin.as_fd())
     }
 
     pub(super) fn signals(&self) -> BorrowedFd<'_> {
@@ -89,20 +90,58 @@ impl<'a> Screen<'a> {
     }
 
     fn enter(&self) {
-        if let Some(settings) = &self.settings {
+        // Read anew each time: whoever had the terminal while this program was stopped may have changed it.
+        let settings = if self.stdin.is_terminal() { tcgetattr(&self.stdin).ok() } else { None };
+        put_back_on_panic(settings.clone());
+        if let Some(settings) = &settings {
             let mut keys = settings.clone();
             keys.local_flags.remove(LocalFlags::ICANON | LocalFlags::ECHO);
             keys.control_chars[SpecialCharacterIndices::VMIN as usize] = 1;
             keys.control_chars[SpecialCharacterIndices::VTIME as usize] = 0;
+            // From the background this stops the program, as it should.
             let _ = tcsetattr(&self.stdin, SetArg::TCSADRAIN, &keys);
         }
+        *self.settings.borrow_mut() = settings;
         let _ = self.stdout.write(ENTER.as_bytes());
     }
 
     fn leave(&self) {
         let _ = self.stdout.write(LEAVE.as_bytes());
-        if let Some(settings) = &self.settings {
+        if let Some(settings) = &*self.settings.borrow() {
             let _ = tcsetattr(&self.stdin, SetArg::TCSADRAIN, settings);
+        }
+        *TAKEN.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// What a panic has to put back, while the terminal is taken: nothing is dropped where a panic aborts.
+static TAKEN: Mutex<Option<Taken>> = Mutex::new(None);
+
+struct Taken {
+    settings: Option<Termios>,
+}
+
+fn put_back_on_panic(settings: Option<Termios>) {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let tell = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            put_back();
+            tell(panic);
+        }));
+    });
+    *TAKEN.lock().unwrap_or_else(PoisonError::into_inner) = Some(Taken { settings });
+}
+
+fn put_back() {
+    // A panic while it is locked, in between of entering and leaving, has nothing to put back yet.
+    let taken = TAKEN.try_lock().ok().and_then(|mut taken| taken.take());
+    if let Some(Taken { settings }) = taken {
+        let mut stdout = std::io::stdout();
+        let _ = stdout.write_all(LEAVE.as_bytes());
+        let _ = stdout.flush();
+        if let Some(settings) = settings {
+            let _ = tcsetattr(std::io::stdin(), SetArg::TCSADRAIN, &settings);
         }
     }
 }

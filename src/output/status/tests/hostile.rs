@@ -29,7 +29,10 @@ fn a_name_cannot_command_the_terminal_or_forge_a_line() {
     let text = "a\x1b[2J\nGPU 9: AVAILABLE (never used)\u{202e}\u{fffd}";
     let view = all_texts_are(text).view();
     assert_eq!(lines(&view).len(), 6);
-    insta::assert_snapshot!("hostile", format!("{}\n\n{}", plain(&lines(&view)), plain(&table(&view))));
+    insta::assert_snapshot!(
+        "hostile",
+        format!("{}\n\n{}", plain(&lines(&view)), plain(&table(&view, Room::Endless)))
+    );
 }
 
 #[test]
@@ -37,10 +40,10 @@ fn wide_names_keep_the_columns_aligned() {
     let wide = Reservation { note: Some("x".into()), ..run("山田太郎") };
     let narrow = Reservation { note: Some("x".into()), ..run("bob") };
     let scene = Scene::default().held(wide, idle(1), vec![]).held(narrow, idle(1), vec![]);
-    let starts: Vec<usize> = table(&scene.view())[1..]
+    let starts: Vec<usize> = table(&scene.view(), Room::Endless)[1..]
         .iter()
         .map(|row| row.plain())
-        .map(|row| width(&row[..row.find("0h 15m").unwrap()]))
+        .map(|row| width(&row[..row.find("15m 30s").unwrap()]))
         .collect();
     assert_eq!(starts[0], starts[1]);
 }
@@ -48,8 +51,10 @@ fn wide_names_keep_the_columns_aligned() {
 #[test]
 fn a_long_name_does_not_widen_every_row() {
     let view = all_texts_are(&"n".repeat(5000)).view();
-    let widest = table(&view).iter().map(Line::width).max().unwrap();
-    assert!(widest < 300, "{widest}");
+    let widest = table(&view, Room::Endless).iter().map(Line::width).max().unwrap();
+    assert!(widest < 600, "{widest}");
+    let widest = table(&view, Room::of(Some(80))).iter().map(Line::width).max().unwrap();
+    assert_eq!(widest, 80);
     assert!(lines(&view).iter().all(|line| line.width() < 1000));
 }
 
@@ -57,7 +62,7 @@ proptest! {
     #[test]
     fn no_control_character_ever_leaves(text in any::<String>()) {
         let view = all_texts_are(&text).view();
-        for line in lines(&view).iter().chain(&table(&view)).chain(&summary(&view)) {
+        for line in lines(&view).iter().chain(&table(&view, Room::Endless)).chain(&summary(&view)) {
             let plain = line.plain();
             prop_assert!(!plain.contains(is_hostile), "{:?}", plain);
         }

@@ -13,7 +13,8 @@ use nix::sys::termios::tcgetattr;
 use nix::unistd::Pid;
 
 use super::super::super::out::Talk;
-use super::super::super::status::scene::{Scene, busy_host, idle};
+use super::super::super::queue::QueueView;
+use super::super::super::status::scene::{NOW, Scene, busy_host, idle};
 use super::super::super::stream::{Stream, Wish};
 use super::*;
 use crate::sys::alone::alone;
@@ -23,14 +24,26 @@ const LEAVE: &str = "\x1b[?1049l";
 /// Stands at the end of what was collected when nobody is left who could write.
 const NOBODY: &str = "<nobody>";
 
-/// Watches, as the tests below want it; looks fail while there is a file of the name FAILING.
+fn watched(scene: &Scene) -> WatchView {
+    WatchView { host: "atlas".into(), status: scene.view(), queue: QueueView { now: NOW, waiting: vec![] } }
+}
+
+/// As in a program that is built to abort: the hook runs, and nothing is dropped.
+extern "C" fn panic_without_unwinding() {
+    panic!("the look broke");
+}
+
+/// Watches, as the tests below want it; looks fail while there is a file of the name FAILING, and panic if that says so.
 #[test]
 #[ignore = "the stage for the tests below"]
 fn stage() {
     let failing = std::env::var_os("FAILING").unwrap_or_default();
     let look = || {
-        let failed = std::path::Path::new(&failing).exists();
-        if failed { Err(OutputError::Write(Errno::ECONNREFUSED)) } else { Ok(busy_host().view()) }
+        let failed = std::fs::read_to_string(&failing);
+        if failed.as_ref().is_ok_and(|text| text == "panic") {
+            panic_without_unwinding();
+        }
+        if failed.is_ok() { Err(OutputError::Write(Errno::ECONNREFUSED)) } else { Ok(watched(&busy_host())) }
     };
     let every = Duration::from_millis(100);
     let body = || match watch(&Out::new(Wish::Never, Talk::Normal), every, look) {
@@ -216,6 +229,44 @@ fn a_look_that_fails_is_told_above_the_last_view_until_one_succeeds() {
 }
 
 #[test]
+fn a_panic_leaves_the_terminal_as_it_was_before_it_says_why() {
+    let directory = tempfile::tempdir().unwrap();
+    let (failing, draft) = (directory.path().join("failing"), directory.path().join("draft"));
+    let theatre = Theatre::open(Leader::Watch, failing.to_str().unwrap());
+    theatre.is_drawn();
+    std::fs::write(&draft, "panic").unwrap();
+    std::fs::rename(&draft, &failing).unwrap();
+    theatre.wait_until("end", |_, told| told.contains("Signaled(") && is_whole(told));
+    theatre.wait_until("leaving", |seen, _| seen.contains(LEAVE));
+    let told = text(&theatre.told);
+    assert!(told.contains("the look broke"), "{told}");
+    assert!(told.contains("terminal as before;"), "{told}");
+}
+
+#[test]
+fn changes_of_the_terminal_while_it_was_stopped_are_kept() {
+    let theatre = Theatre::open(Leader::Shell, "");
+    let stty = |words: &[&str]| {
+        let stdin = Stdio::from(theatre.terminal.try_clone().unwrap());
+        let output = Command::new("stty").args(words).stdin(stdin).output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    theatre.is_drawn();
+    kill(theatre.watcher(), Signal::SIGTSTP).unwrap();
+    theatre.wait_until("stop", |_, told| told.contains("Stopped(") && is_whole(told));
+    stty(&["erase", "^H"]);
+    theatre.forget();
+    kill(theatre.watcher(), Signal::SIGCONT).unwrap();
+    theatre.wait_until("return", |seen, _| seen.contains("COMMAND"));
+    (&theatre.keyboard).write_all(b"q").unwrap();
+    theatre.wait_until("end", |_, told| told.contains("Exited(") && is_whole(told));
+    let settings = stty(&["-a"]);
+    assert!(settings.contains("erase = ^H"), "{settings}");
+    assert!(settings.contains(" icanon") && settings.contains(" echo "), "{settings}");
+}
+
+#[test]
 fn a_terminal_that_hangs_up_ends_it() {
     let mut theatre = Theatre::open(Leader::Shell, "");
     theatre.is_drawn();
@@ -230,10 +281,10 @@ fn a_pipe_gets_a_table_at_every_tick_until_nobody_reads() {
     let null = File::options().write(true).open("/dev/null").unwrap();
     let out = Out::over(Stream::on(writer.into()), Stream::on(null.into()), Talk::Normal);
     let watching = std::thread::spawn(move || {
-        let look = || Ok::<_, OutputError>(Scene::default().nobodys(None, idle(1), vec![]).view());
+        let look = || Ok::<_, OutputError>(watched(&Scene::default().nobodys(None, idle(1), vec![])));
         watch(&out, Duration::from_millis(100), look)
     });
-    let table = "GPU  STATUS     DETAILS     VALIDATION\n0    AVAILABLE  never used  1MB used\n\n";
+    let table = "GPU  STATUS        MEMORY  LOAD  DETAILS\n  0  AVAILABLE  0.0/79.6G    0%  never used\n\n";
     let mut two = vec![0; table.len() * 2];
     reader.read_exact(&mut two).unwrap();
     assert_eq!(String::from_utf8(two).unwrap(), table.repeat(2));
@@ -244,6 +295,6 @@ fn a_pipe_gets_a_table_at_every_tick_until_nobody_reads() {
 #[test]
 fn a_first_look_that_fails_is_the_failure() {
     let out = Out::new(Wish::Never, Talk::Normal);
-    let look = || Err::<StatusView, _>(OutputError::Write(Errno::ECONNREFUSED));
+    let look = || Err::<WatchView, _>(OutputError::Write(Errno::ECONNREFUSED));
     assert!(watch(&out, Duration::from_secs(1), look).is_err());
 }
