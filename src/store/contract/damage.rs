@@ -78,13 +78,13 @@ impl Witness for Driver {
             here: &here,
             gpus: &gpus,
             owners: &owners,
-            seats: &seats,
+            seats: &&seats,
             life: &|_| Life::Alive,
             threshold: Megabytes(1024),
         })
     }
 
-    fn confirm(&mut self, _: &Pool, _: &Outcome) -> Confirmation {
+    fn confirm(&mut self, _: &mut Pool, _: &mut Outcome) -> Confirmation {
         Confirmation::Commit
     }
 
