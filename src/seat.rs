@@ -3,8 +3,8 @@
 //! the names of accounts.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
@@ -61,7 +61,7 @@ fn sit(uuid: &GpuUuid) -> nix::Result<OwnedFd> {
 /// Which of these GPUs somebody sits on, ourselves included. Leaves no trace at those that are taken.
 pub(crate) fn taken<'a>(uuids: impl IntoIterator<Item = &'a GpuUuid>) -> BTreeSet<GpuUuid> {
     let asked = uuids.into_iter();
-    match fs::read("/proc/net/unix") {
+    match sockets() {
         Ok(table) => {
             let names = names_in(&table);
             asked.filter(|uuid| names.contains(name(uuid).as_bytes())).cloned().collect()
@@ -69,6 +69,13 @@ pub(crate) fn taken<'a>(uuids: impl IntoIterator<Item = &'a GpuUuid>) -> BTreeSe
         // A /proc mounted with subset=pid has no such file.
         Err(_) => asked.filter(|uuid| owner(uuid).is_some()).cloned().collect(),
     }
+}
+
+/// The kernel's table of unix sockets, a page at a time: its length cannot be known before.
+fn sockets() -> io::Result<Vec<u8>> {
+    let mut table = Vec::with_capacity(64 * 1024);
+    File::open("/proc/net/unix")?.read_to_end(&mut table)?;
+    Ok(table)
 }
 
 /// Who sits on this GPU; `None` if nobody does. Each call takes a place in the seat's line of 4,096 for good, so ask

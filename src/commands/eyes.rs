@@ -1,6 +1,6 @@
 //! Joins what the rooms observe (GPUs, owners of processes, seats, life) into one `Seen`. Decides nothing.
 
-use std::cell::RefCell;
+use std::cell::{LazyCell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -123,9 +123,11 @@ impl Eyes {
         asked: &BTreeMap<GpuUuid, Seat>,
         look: impl FnOnce(&Seen<'_>) -> T,
     ) -> T {
-        let mut seats: BTreeMap<GpuUuid, Seat> =
-            seat::taken(self.uuids(pool)).into_iter().map(|uuid| (uuid, Seat::TakenBySomebody)).collect();
-        seats.extend(asked.iter().map(|(uuid, seat)| (uuid.clone(), seat.clone())));
+        let seats = LazyCell::new(|| {
+            let taken = seat::taken(self.uuids(pool)).into_iter().map(|uuid| (uuid, Seat::TakenBySomebody));
+            let asked = asked.iter().map(|(uuid, seat)| (uuid.clone(), seat.clone()));
+            taken.chain(asked).collect::<BTreeMap<GpuUuid, Seat>>()
+        });
         let verdicts = RefCell::new(HashMap::new());
         let life = |process: &Identity| remembered(&verdicts, &self.here, process);
         look(&Seen {

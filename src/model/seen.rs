@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
@@ -109,7 +110,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) gpus: &'a [GpuSeen],
     /// The processes on the GPUs, as far as /proc tells.
     pub(crate) owners: &'a BTreeMap<Pid, Process>,
-    pub(crate) seats: &'a BTreeMap<GpuUuid, Seat>,
+    /// Looked up at the first use: a table of every socket of the host may stand behind it.
+    pub(crate) seats: &'a dyn Deref<Target = BTreeMap<GpuUuid, Seat>>,
     /// The verdict on a process; looked up only for those that a decision reaches.
     pub(crate) life: &'a dyn Fn(&Identity) -> Life,
     /// Memory at or below this does not count as use (the driver's own and reserved memory).
@@ -125,6 +127,6 @@ impl Seen<'_> {
 
 impl fmt::Debug for Seen<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Seen").field("gpus", &self.gpus).field("seats", &self.seats).finish_non_exhaustive()
+        f.debug_struct("Seen").field("gpus", &self.gpus).field("seats", &**self.seats).finish_non_exhaustive()
     }
 }

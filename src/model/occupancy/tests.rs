@@ -105,7 +105,7 @@ fn nothing_makes_a_gpu_available_that_is_unknown_seated_or_damaged() {
         scene.with(|pool, seen| {
             never(pool, &Seen { gpus: &[], ..copy(seen) }, "no driver", &scene);
             let seats = BTreeMap::from([(scene::uuid(), Seat::TakenBySomebody)]);
-            never(pool, &Seen { seats: &seats, ..copy(seen) }, "seat", &scene);
+            never(pool, &Seen { seats: &&seats, ..copy(seen) }, "seat", &scene);
             let damaged = SlotState::Damaged { why: "x".into() };
             let mut damaged_pool = pool.clone();
             damaged_pool.slots.insert(GpuIndex(0), Slot { uuid: Some(scene::uuid()), state: damaged });
@@ -134,7 +134,7 @@ fn a_slot_is_found_by_uuid_and_an_unbound_one_by_index() {
         here: &here,
         gpus: &gpus,
         owners: &BTreeMap::new(),
-        seats: &BTreeMap::from([(GpuUuid::from("GPU-C"), Seat::TakenBySomebody)]),
+        seats: &&BTreeMap::from([(GpuUuid::from("GPU-C"), Seat::TakenBySomebody)]),
         life: &alive,
         threshold: Megabytes(1024),
     };

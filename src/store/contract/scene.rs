@@ -257,7 +257,7 @@ pub(super) fn observe_nothing(decide: &mut dyn FnMut(&Seen<'_>) -> Outcome) -> O
         here: &here,
         gpus: &[],
         owners: &owners,
-        seats: &seats,
+        seats: &&seats,
         life: &|_| crate::model::identity::Life::Alive,
         threshold: Megabytes(1024),
     })

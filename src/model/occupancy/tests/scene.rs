@@ -155,7 +155,7 @@ impl Host {
             here: &here,
             gpus: &self.gpus,
             owners: &self.owners,
-            seats: &self.seats,
+            seats: &&self.seats,
             life: &life,
             threshold: Megabytes(1024),
         };

@@ -188,7 +188,7 @@ impl World {
             here: &here,
             gpus: &self.gpus,
             owners: &self.owners,
-            seats: &seats,
+            seats: &&seats,
             life: &life,
             threshold: Megabytes(1024),
         };
