@@ -5,6 +5,7 @@ set -eu
 
 package_of() {
     case $1 in
+    busybox) echo busybox-static ;;
     cc) echo gcc libc6-dev ;;
     setpriv) echo util-linux ;;
     *) echo "$1" ;;
@@ -41,8 +42,8 @@ fi
 export DEBIAN_FRONTEND=noninteractive
 # shellcheck disable=SC2086 # a list of packages
 {
-    $as_root apt-get install -y -q $missing >/dev/null 2>&1 || {
+    $as_root apt-get install -y -q --no-install-recommends $missing >/dev/null 2>&1 || {
         $as_root apt-get update -q
-        $as_root apt-get install -y -q $missing
+        $as_root apt-get install -y -q --no-install-recommends $missing
     }
 }

@@ -77,6 +77,14 @@ pub(crate) fn instances(gpu: &Gpu) -> Result<&[MigInstance], Code> {
     }
 }
 
+/// The whole of a GPU in MIG mode, its memory and its processes, is told to the privileged only.
+pub(crate) fn may_tell(gpu: &Gpu, of: Handle) -> Result<(), Code> {
+    // SAFETY: geteuid only asks.
+    let privileged = unsafe { libc::geteuid() } == 0;
+    let whole = matches!(gpu.mig, Mig::On(_)) && of.slot.is_none();
+    if whole && !privileged { Err(Code::NO_PERMISSION) } else { Ok(()) }
+}
+
 pub(crate) fn instance(gpu: &Gpu, slot: u32) -> Result<&MigInstance, Code> {
     instances(gpu)?.iter().find(|instance| instance.slot == slot).ok_or(Code::NOT_FOUND)
 }

@@ -5,9 +5,9 @@ mod recent;
 
 use std::ffi::{CStr, c_char, c_int, c_uint, c_ulonglong};
 
-use crate::answers::{Handle, RawHandle, about_gpu, instance, put, put_text};
+use crate::answers::{Handle, RawHandle, about_gpu, instance, may_tell, put, put_text};
 use crate::code::Code;
-use crate::files::{Gpu, Kind};
+use crate::files::{Gpu, Kind, Mig, Process};
 use crate::lists::{ProcessV1, ProcessV2, list};
 use crate::world::{Call, Needs, World, answer};
 
@@ -182,23 +182,32 @@ pub unsafe extern "C" fn nvmlDeviceGetPciInfo_v3(device: RawHandle, pci: *mut Pc
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nvmlDeviceGetMemoryInfo(device: RawHandle, memory: *mut Memory) -> c_uint {
     about_gpu("nvmlDeviceGetMemoryInfo", device, |world, handle, gpu| {
-        let (total, used) = (gpu.total_mb, used_mb(world, handle, &gpu)? + gpu.reserved_mb);
+        let (total, used) = (total_mb(handle, &gpu)?, used_mb(world, handle, &gpu)? + gpu.reserved_mb);
         let info = Memory { total: total << 20, free: total.saturating_sub(used) << 20, used: used << 20 };
         // SAFETY: NVML's contract: a valid pointer.
         unsafe { put(memory, info) }
     })
 }
 
-/// What the GPU's own count and its processes use, without what the driver reserves.
+fn total_mb(handle: Handle, gpu: &Gpu) -> Result<u64, Code> {
+    handle.slot.map_or(Ok(gpu.total_mb), |slot| instance(gpu, slot).map(|found| found.total_mb))
+}
+
+/// What the GPU's own count and its processes use, without what the driver reserves; on a slice what is on it.
 fn used_mb(world: &World, handle: Handle, gpu: &Gpu) -> Result<u64, Code> {
-    let of_processes = world.processes(handle.gpu, |process| process.memory_mb.is_some())?;
+    may_tell(gpu, handle)?;
+    let counts = |process: &Process| {
+        process.memory_mb.is_some() && (handle.slot.is_none() || handle.slot == process.slice)
+    };
+    let of_processes = world.processes(handle.gpu, counts)?;
     Ok(gpu.used_mb + of_processes.iter().filter_map(|(_, process)| process.memory_mb).sum::<u64>())
 }
 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nvmlDeviceGetUtilizationRates(device: RawHandle, rates: *mut Utilization) -> c_uint {
     about_gpu("nvmlDeviceGetUtilizationRates", device, |_, _, gpu| {
-        let percent = gpu.utilization.ok_or(Code::NOT_SUPPORTED)?;
+        let sliced = matches!(gpu.mig, Mig::On(_));
+        let percent = gpu.utilization.filter(|_| !sliced).ok_or(Code::NOT_SUPPORTED)?;
         // SAFETY: NVML's contract: a valid pointer.
         unsafe { put(rates, Utilization { gpu: percent, memory: percent / 2 }) }
     })

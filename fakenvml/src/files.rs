@@ -65,6 +65,7 @@ pub struct MigInstance {
     pub slot: u32,
     pub uuid: String,
     pub name: String,
+    pub total_mb: u64,
 }
 
 /// A process on a GPU.
@@ -78,6 +79,9 @@ pub struct Process {
     /// False for a process of another pid namespace: it uses memory and is not listed.
     #[serde(default = "yes")]
     pub listed: bool,
+    /// The slot of the slice that it is on.
+    #[serde(default)]
+    pub slice: Option<u32>,
 }
 
 const fn yes() -> bool {

@@ -4,7 +4,7 @@ use std::ffi::c_uint;
 
 use crate::answers::{self, Handle, RawHandle};
 use crate::code::Code;
-use crate::files::{Kind, Mig, Process};
+use crate::files::{Kind, Process};
 use crate::world::{Call, World};
 
 const NO_INSTANCE: u32 = u32::MAX;
@@ -137,13 +137,12 @@ unsafe fn fill<T: Copy>(entries: &[T], length: usize, count: *mut c_uint, infos:
 }
 
 fn entries(world: &World, handle: Handle, kind: Kind) -> Result<Vec<(u32, u64)>, Code> {
-    let gpu = world.gpu(handle.gpu)?;
-    // SAFETY: geteuid only asks.
-    let privileged = unsafe { libc::geteuid() } == 0;
-    if matches!(gpu.mig, Mig::On(_)) && handle.slot.is_none() && !privileged {
-        return Err(Code::NO_PERMISSION);
-    }
-    let on_list = |process: &Process| process.listed && (process.kind == kind || process.kind == Kind::Both);
+    answers::may_tell(&world.gpu(handle.gpu)?, handle)?;
+    let on_list = |process: &Process| {
+        process.listed
+            && (process.kind == kind || process.kind == Kind::Both)
+            && (handle.slot.is_none() || handle.slot == process.slice)
+    };
     Ok(world
         .processes(handle.gpu, on_list)?
         .into_iter()

@@ -117,7 +117,7 @@ impl Scenario {
     pub fn add_process(&self, gpu: u32, pid: i32, memory_mb: Option<u64>, kind: Kind) {
         let start = alive::start_of(pid).unwrap_or_else(|| panic!("process {pid} is not alive"));
         let path = files::processes_dir(&self.dir, gpu).join(pid.to_string());
-        expect(files::write(&path, &Process { start, memory_mb, kind, listed: true }), &path);
+        expect(files::write(&path, &Process { start, memory_mb, kind, listed: true, slice: None }), &path);
     }
 
     pub fn change_process(&self, gpu: u32, pid: i32, change: impl FnOnce(&mut Process)) {

@@ -12,7 +12,7 @@ use crate::model::identity::{Here, Identity, Life};
 use crate::model::ids::{GpuIndex, GpuUuid, Megabytes, Pid};
 use crate::model::pool::{Pool, Slot};
 use crate::model::process::Process;
-use crate::model::seen::{GpuSeen, Measured, Reading, Seat, Seen, Unknown};
+use crate::model::seen::{GpuSeen, Reading, Seat, Seen, Unknown};
 use crate::seat;
 
 /// How long a container engine may take to tell names.
@@ -172,29 +172,19 @@ fn source(pool: &Pool, optics: &Optics) -> Source {
 /// The pool's GPUs, for those whose driver cannot even tell which they are.
 fn known(pool: &Pool) -> Vec<Device> {
     let device = |(index, slot): (&GpuIndex, &Slot)| {
-        let (uuid, name) = (slot.uuid.clone()?, String::new());
-        Some(Device { uuid, index: *index, name, memory: Megabytes::default() })
+        Some(Device { uuid: slot.uuid.clone()?, index: *index, name: None, memory: None })
     };
     pool.slots.iter().filter_map(device).collect()
 }
 
 fn pids(gpus: &[GpuSeen]) -> Vec<Pid> {
-    gpus.iter().filter_map(measured).flat_map(|gpu| gpu.processes.iter().map(|process| process.pid)).collect()
-}
-
-const fn measured(gpu: &GpuSeen) -> Option<&Measured> {
-    match &gpu.reading {
-        Reading::Measured(measured) => Some(measured),
-        Reading::Unknown(_) => None,
-    }
+    gpus.iter().flat_map(|gpu| gpu.reading.processes()).map(|(process, _)| process.pid).collect()
 }
 
 /// The driver lists a process a moment longer than it lives.
 fn drop_vanished(gpus: &mut [GpuSeen], owners: &BTreeMap<Pid, Process>) {
     for gpu in gpus {
-        if let Reading::Measured(measured) = &mut gpu.reading {
-            measured.processes.retain(|process| owners.contains_key(&process.pid));
-        }
+        gpu.reading.keep_processes(|process| owners.contains_key(&process.pid));
     }
 }
 

@@ -10,7 +10,7 @@ use crate::heartbeat::{self, Keeper};
 use crate::model::ids::{GpuIndex, Pid};
 use crate::model::plan;
 use crate::model::pool::Pool;
-use crate::model::seen::{GpuSeen, Reading, Seen};
+use crate::model::seen::{GpuSeen, Seen};
 use crate::model::verb::Outcome;
 use crate::output::{self, Out};
 use crate::store::{Applied, Confirmation, Witness};
@@ -146,10 +146,7 @@ impl Surroundings for Around<'_> {
 }
 
 fn pids_on(gpu: &GpuSeen) -> Vec<Pid> {
-    match &gpu.reading {
-        Reading::Measured(measured) => measured.processes.iter().map(|process| process.pid).collect(),
-        Reading::Unknown(_) => Vec::new(),
-    }
+    gpu.reading.processes().map(|(process, _)| process.pid).collect()
 }
 
 fn listed(leftovers: &[Leftover]) -> String {

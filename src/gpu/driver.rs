@@ -10,7 +10,7 @@ use super::inventory::Persistence;
 use super::processes::{self, Version};
 use super::wire::{Identity, Refusal, Slot};
 use crate::model::ids::Megabytes;
-use crate::model::seen::{Measured, Reading, Unknown};
+use crate::model::seen::{Measured, Reading, Slice, Unknown};
 use crate::sys::nvml_v1;
 
 const LIBRARY: &str = "libnvidia-ml.so.1";
@@ -69,19 +69,18 @@ impl Gpu {
     pub(super) fn identity(&self) -> Result<Identity, Trouble> {
         let uuid = self.device.uuid().map_err(|error| trouble("UUID", error))?;
         let pci_bus_id = self.device.pci_info().map_err(|error| trouble("PCI bus id", error))?.bus_id;
-        let (_, memory) = self.memory()?;
-        // A GPU is what its UUID says; without a name it is still one.
-        let name = self.device.name().unwrap_or_else(|_| "NVIDIA GPU".to_owned());
+        let name = self.device.name().ok();
         let persistence = self.device.is_in_persistent_mode().ok();
         let persistence = persistence.map(|on| if on { Persistence::On } else { Persistence::Off });
-        Ok(Identity { uuid, name, pci_bus_id, memory, persistence })
+        let memory = told(memory(&self.device))?.map(|(_, total)| total);
+        Ok(Identity { uuid, pci_bus_id, name, memory, persistence })
     }
 
     pub(super) fn reading(&self) -> Result<Reading, Trouble> {
         if let Some(slices) = self.slices()? {
-            return Ok(Reading::Unknown(Unknown::Mig { slices }));
+            return Ok(Reading::Sliced(slices));
         }
-        let (used, total) = self.memory()?;
+        let (used, total) = memory(&self.device)?;
         let processes =
             processes::all(&self.device, self.versions).map_err(|error| trouble("processes", error))?;
         // Many GPUs do not tell, and nothing is decided by it.
@@ -89,22 +88,8 @@ impl Gpu {
         Ok(Reading::Measured(Measured { used, total, utilization, processes }))
     }
 
-    /// Used and total.
-    fn memory(&self) -> Result<(Megabytes, Megabytes), Trouble> {
-        let (used, total) = match self.device.memory_info() {
-            Err(
-                NvmlError::FailedToLoadSymbol(_)
-                | NvmlError::FunctionNotFound
-                | NvmlError::UnexpectedVariant(VERSION_MISMATCH),
-            ) => nvml_v1::memory(&self.device).map(|memory| (memory.used, memory.total)),
-            newer => newer.map(|memory| (memory.used, memory.total)),
-        }
-        .map_err(|error| trouble("memory", error))?;
-        Ok((Megabytes::from_bytes(used), Megabytes::from_bytes(total)))
-    }
-
     /// The instances of a GPU in MIG mode; `None` if it is in no such mode.
-    fn slices(&self) -> Result<Option<Vec<String>>, Trouble> {
+    fn slices(&self) -> Result<Option<Vec<Slice>>, Trouble> {
         match self.device.mig_mode() {
             Ok(mode) if mode.current == MIG_ENABLED => {}
             Ok(_)
@@ -118,7 +103,7 @@ impl Gpu {
         let mut slices = Vec::new();
         for slot in 0..most {
             match self.device.mig_device_by_index(slot) {
-                Ok(instance) => slices.push(slice(&instance)),
+                Ok(instance) => slices.push(self.slice(&instance)?),
                 // The slots that are in use may have holes between them.
                 Err(NvmlError::NotFound | NvmlError::InvalidArg) => {}
                 Err(error) => return Err(trouble("MIG instances", error)),
@@ -126,14 +111,38 @@ impl Gpu {
         }
         Ok(Some(slices))
     }
+
+    /// The GPU itself tells of its memory and its processes in MIG mode to the privileged only, an instance to everybody.
+    fn slice(&self, instance: &Device<'_>) -> Result<Slice, Trouble> {
+        let uuid = instance.uuid().map_err(|error| trouble("UUID of an instance", error))?;
+        // NVIDIA H100 80GB HBM3 MIG 1g.10gb
+        let name = instance.name().unwrap_or_default();
+        let profile = name.find("MIG ").map_or("MIG", |at| &name[at..]).to_owned();
+        let used = told(memory(instance))?.map(|(used, _)| used);
+        let listed = processes::all(instance, self.versions).map_err(|error| trouble("processes", error));
+        Ok(Slice { profile, uuid, used, processes: told(listed)? })
+    }
 }
 
-/// As `nvidia-smi -L` calls it: `MIG 1g.10gb (MIG-…)`.
-fn slice(instance: &Device<'_>) -> String {
-    let uuid = instance.uuid().unwrap_or_else(|error| error.to_string());
-    match instance.name() {
-        Ok(name) => format!("{} ({uuid})", name.find("MIG ").map_or(name.as_str(), |at| &name[at..])),
-        Err(_) => uuid,
+/// Used and total.
+fn memory(device: &Device<'_>) -> Result<(Megabytes, Megabytes), Trouble> {
+    let (used, total) = match device.memory_info() {
+        Err(
+            NvmlError::FailedToLoadSymbol(_)
+            | NvmlError::FunctionNotFound
+            | NvmlError::UnexpectedVariant(VERSION_MISMATCH),
+        ) => nvml_v1::memory(device).map(|memory| (memory.used, memory.total)),
+        newer => newer.map(|memory| (memory.used, memory.total)),
+    }
+    .map_err(|error| trouble("memory", error))?;
+    Ok((Megabytes::from_bytes(used), Megabytes::from_bytes(total)))
+}
+
+/// What may be left untold. A reload of the driver concerns everything.
+fn told<T>(answer: Result<T, Trouble>) -> Result<Option<T>, Trouble> {
+    match answer {
+        Err(Trouble::Stale) => Err(Trouble::Stale),
+        other => Ok(other.ok()),
     }
 }
 

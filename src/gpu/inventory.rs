@@ -77,7 +77,7 @@ pub(super) fn arrange(
                 free.push(slot);
             }
             (None, Reading::Unknown(why)) => nameless.push(Nameless { index: GpuIndex(slot), why }),
-            (None, Reading::Measured(_)) => {
+            (None, Reading::Measured(_) | Reading::Sliced(_)) => {
                 let why = Unknown::Error { message: "it did not say which GPU it is".to_owned() };
                 nameless.push(Nameless { index: GpuIndex(slot), why });
             }

@@ -279,7 +279,7 @@ impl Hearing {
 }
 
 fn idle(device: &Device) -> GpuSeen {
-    let total = device.memory;
+    let total = device.memory.unwrap_or_default();
     let measured = Measured { used: Megabytes(0), total, utilization: Some(0), processes: Vec::new() };
     GpuSeen { device: device.clone(), reading: Reading::Measured(measured) }
 }

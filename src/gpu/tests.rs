@@ -36,14 +36,14 @@ fn refusal(scenario: &Scenario) -> GpuError {
 fn measured(scan: &Scan, gpu: usize) -> &Measured {
     match &scan.gpus[gpu].reading {
         Reading::Measured(measured) => measured,
-        Reading::Unknown(why) => panic!("GPU {gpu} is unknown: {why}"),
+        other => panic!("GPU {gpu} is not measured: {other:?}"),
     }
 }
 
 fn unknown(scan: &Scan, gpu: usize) -> &Unknown {
     match &scan.gpus[gpu].reading {
         Reading::Unknown(why) => why,
-        Reading::Measured(_) => panic!("GPU {gpu} is known"),
+        other => panic!("GPU {gpu} is known: {other:?}"),
     }
 }
 

@@ -46,10 +46,10 @@ pub(super) enum Said {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Identity {
     pub(super) uuid: String,
-    pub(super) name: String,
     pub(super) pci_bus_id: String,
-    pub(super) memory: Megabytes,
-    /// Where the GPU tells.
+    // The rest where the GPU tells: it is what its UUID says, also in a bad state or to somebody with few rights.
+    pub(super) name: Option<String>,
+    pub(super) memory: Option<Megabytes>,
     pub(super) persistence: Option<Persistence>,
 }
 

@@ -8,8 +8,10 @@ pub(crate) struct Device {
     pub(crate) uuid: GpuUuid,
     /// Position by PCI bus id, as CUDA counts with CUDA_DEVICE_ORDER=PCI_BUS_ID.
     pub(crate) index: GpuIndex,
-    pub(crate) name: String,
-    pub(crate) memory: Megabytes,
+    /// As the driver calls its model; absent where it did not tell.
+    pub(crate) name: Option<String>,
+    /// In all; absent where the driver did not tell.
+    pub(crate) memory: Option<Megabytes>,
 }
 
 /// The simulated GPUs with these indices of the store `store_id`. Their UUIDs carry the store's id, so that the seats of
@@ -18,8 +20,8 @@ pub(crate) fn fake_devices(store_id: &str, indices: impl IntoIterator<Item = Gpu
     let device = |index| Device {
         uuid: GpuUuid(format!("GPU-fake-{store_id}-{index}")),
         index,
-        name: "Fake GPU".to_owned(),
-        memory: Megabytes(81_920),
+        name: Some("Fake GPU".to_owned()),
+        memory: Some(Megabytes(81_920)),
     };
     indices.into_iter().map(device).collect()
 }

@@ -8,7 +8,7 @@ use super::ids::{GpuIndex, LeaseId, Megabytes, Timestamp};
 use super::pool::Pool;
 use super::process::Process;
 use super::reservation::Past;
-use super::seen::{Context, GpuProcess, Seat, Seen, Unknown};
+use super::seen::{Context, Seat, Seen, Unknown};
 
 mod doubt;
 mod role;
@@ -17,7 +17,7 @@ mod site;
 mod tests;
 
 use role::Roles;
-use site::{Right, Site};
+use site::{Listed, Right, Site};
 
 /// The verdict on one GPU.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +80,8 @@ pub(crate) struct Judged {
     pub(crate) process: Process,
     pub(crate) memory: Option<Megabytes>,
     pub(crate) context: Context,
+    /// The UUID of the slice that it is on, where the GPU is in multi-instance mode.
+    pub(crate) slice: Option<String>,
     pub(crate) role: Role,
 }
 
@@ -136,15 +138,16 @@ impl Site<'_> {
     }
 
     fn processes(&self) -> Vec<Judged> {
-        let listed: Vec<(&GpuProcess, &Process)> = self.listed().collect();
+        let listed: Vec<Listed<'_>> = self.listed().collect();
         if listed.is_empty() {
             return Vec::new();
         }
         let roles = Roles::on(self.right, self.seen);
-        let judged = listed.into_iter().map(|(on_gpu, process)| Judged {
+        let judged = listed.into_iter().map(|Listed { on_gpu, slice, process }| Judged {
             process: process.clone(),
             memory: on_gpu.memory,
             context: on_gpu.context,
+            slice: slice.map(str::to_owned),
             role: roles.role(process, on_gpu.context),
         });
         let mut judged: Vec<Judged> = judged.collect();

@@ -23,7 +23,38 @@ pub(crate) struct GpuSeen {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Reading {
     Measured(Measured),
+    /// In multi-instance mode. What uses it is told by its instances.
+    Sliced(Vec<Slice>),
     Unknown(Unknown),
+}
+
+impl Reading {
+    /// The processes that the driver lists, with the UUID of the slice that each is on.
+    pub(crate) fn processes(&self) -> impl Iterator<Item = (&GpuProcess, Option<&str>)> {
+        let (whole, slices) = match self {
+            Self::Measured(measured) => (measured.processes.as_slice(), &[][..]),
+            Self::Sliced(slices) => (&[][..], slices.as_slice()),
+            Self::Unknown(_) => (&[][..], &[][..]),
+        };
+        let of_slices = slices.iter().flat_map(|slice| {
+            slice.processes.iter().flatten().map(|process| (process, Some(slice.uuid.as_str())))
+        });
+        whole.iter().map(|process| (process, None)).chain(of_slices)
+    }
+
+    /// Forgets the other processes.
+    pub(crate) fn keep_processes(&mut self, keep: impl Fn(&GpuProcess) -> bool) {
+        match self {
+            Self::Measured(measured) => measured.processes.retain(keep),
+            Self::Sliced(slices) => {
+                slices
+                    .iter_mut()
+                    .filter_map(|slice| slice.processes.as_mut())
+                    .for_each(|list| list.retain(&keep));
+            }
+            Self::Unknown(_) => {}
+        }
+    }
 }
 
 /// A GPU that answered.
@@ -36,6 +67,18 @@ pub(crate) struct Measured {
     pub(crate) processes: Vec<GpuProcess>,
 }
 
+/// An instance of a GPU in multi-instance mode.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Slice {
+    /// As `nvidia-smi -L` calls its size: `MIG 1g.10gb`.
+    pub(crate) profile: String,
+    pub(crate) uuid: String,
+    /// Where the driver tells it.
+    pub(crate) used: Option<Megabytes>,
+    /// Where the driver tells them.
+    pub(crate) processes: Option<Vec<GpuProcess>>,
+}
+
 /// Why a GPU's state is not known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Unknown {
@@ -44,7 +87,7 @@ pub(crate) enum Unknown {
     /// NVML_ERROR_GPU_IS_LOST: it fell off the bus.
     Lost,
     /// Multi-instance mode: slices are not supported yet.
-    Mig { slices: Vec<String> },
+    Mig,
     /// The driver does not show it to this user.
     NoPermission,
     /// The pool names a GPU that the driver does not report.
@@ -58,7 +101,7 @@ impl fmt::Display for Unknown {
         match self {
             Self::NoAnswer { seconds } => write!(f, "no answer from the driver in {seconds}s"),
             Self::Lost => f.write_str("GPU is lost"),
-            Self::Mig { .. } => f.write_str("MIG mode: slices are not supported yet"),
+            Self::Mig => f.write_str("MIG mode: slices are not supported yet"),
             Self::NoPermission => f.write_str("no permission to ask the driver"),
             Self::Missing => f.write_str("not reported by the driver"),
             Self::Error { message } => f.write_str(message),

@@ -2,7 +2,7 @@
 
 use std::ffi::{c_uint, c_ulonglong};
 
-use super::{process_list, used_mb};
+use super::{process_list, total_mb, used_mb};
 use crate::answers::{Handle, RawHandle, about_gpu, instance, instances, put};
 use crate::code::Code;
 use crate::files::{Kind, Mig};
@@ -40,12 +40,12 @@ pub unsafe extern "C" fn nvmlDeviceGetMemoryInfo_v2(device: RawHandle, memory: *
         if version as usize != size_of::<MemoryV2>() | 2 << 24 {
             return Err(Code::ARGUMENT_VERSION_MISMATCH);
         }
-        let used = used_mb(world, handle, &gpu)?;
+        let (total, used) = (total_mb(handle, &gpu)?, used_mb(world, handle, &gpu)?);
         let info = MemoryV2 {
             version,
-            total: gpu.total_mb << 20,
+            total: total << 20,
             reserved: gpu.reserved_mb << 20,
-            free: gpu.total_mb.saturating_sub(used + gpu.reserved_mb) << 20,
+            free: total.saturating_sub(used + gpu.reserved_mb) << 20,
             used: used << 20,
         };
         // SAFETY: NVML's contract: a valid pointer.

@@ -54,16 +54,18 @@ fn greeting(answers: &Answers) -> String {
 }
 
 fn silent(gpu: &GpuSeen) -> Option<Finding> {
-    let Reading::Unknown(why) = &gpu.reading else { return None };
-    let message = format!("GPU {}: {why}", gpu.device.index);
-    Some(match why {
-        Unknown::Mig { .. } => Finding::warning(
+    let message = |why: &Unknown| format!("GPU {}: {why}", gpu.device.index);
+    match &gpu.reading {
+        Reading::Measured(_) => None,
+        Reading::Sliced(_) => Some(Finding::warning(
             Area::Driver,
-            message,
+            message(&Unknown::Mig),
             "leave it out with 'chg admin --gpu-ids', or end MIG mode",
-        ),
-        other => Finding::problem(Area::Driver, message, Some(mend(other).to_owned())),
-    })
+        )),
+        Reading::Unknown(why) => {
+            Some(Finding::problem(Area::Driver, message(why), Some(mend(why).to_owned())))
+        }
+    }
 }
 
 const fn mend(why: &Unknown) -> &'static str {
@@ -74,9 +76,7 @@ const fn mend(why: &Unknown) -> &'static str {
         Unknown::Lost => "it fell off the bus: 'dmesg | grep -i xid' tells more; restart the machine",
         Unknown::NoPermission => "in a container, pass the GPU in; else see the devices below",
         Unknown::Missing => "'nvidia-smi -L' lists what the driver sees; it may have been taken out",
-        Unknown::Mig { .. } | Unknown::Error { .. } => {
-            "'nvidia-smi -q' and 'dmesg | grep NVRM' may tell more"
-        }
+        Unknown::Mig | Unknown::Error { .. } => "'nvidia-smi -q' and 'dmesg | grep NVRM' may tell more",
     }
 }
 
@@ -107,8 +107,11 @@ mod tests {
     use crate::output::Level;
 
     fn gpu(index: u32, reading: Reading) -> GpuSeen {
-        let (uuid, name) = (GpuUuid(format!("GPU-{index}")), "H100".to_owned());
-        GpuSeen { device: Device { uuid, index: GpuIndex(index), name, memory: Megabytes(80_000) }, reading }
+        let (uuid, name) = (GpuUuid(format!("GPU-{index}")), Some("H100".to_owned()));
+        GpuSeen {
+            device: Device { uuid, index: GpuIndex(index), name, memory: Some(Megabytes(80_000)) },
+            reading,
+        }
     }
 
     fn idle(index: u32) -> GpuSeen {
@@ -134,13 +137,20 @@ mod tests {
     }
 
     #[test]
-    fn each_gpu_that_gives_no_answer_is_a_problem_and_mig_a_warning() {
+    fn a_gpu_in_slices_is_worth_a_warning() {
+        let found = judged(vec![idle(0), gpu(1, Reading::Sliced(Vec::new()))], &[]);
+        assert_eq!(found[1].level, Level::Warning);
+        assert_eq!(found[1].message, "GPU 1: MIG mode: slices are not supported yet");
+        assert!(found[1].mend.is_some());
+    }
+
+    #[test]
+    fn each_gpu_that_gives_no_answer_is_a_problem() {
         let table = [
             (Unknown::NoAnswer { seconds: 5 }, Level::Problem),
             (Unknown::Lost, Level::Problem),
             (Unknown::NoPermission, Level::Problem),
             (Unknown::Error { message: "what".into() }, Level::Problem),
-            (Unknown::Mig { slices: Vec::new() }, Level::Warning),
         ];
         for (why, level) in table {
             let found = judged(vec![idle(0), gpu(1, Reading::Unknown(why.clone()))], &[]);

@@ -7,7 +7,7 @@ use crate::gpu::inventory::{Nameless, Scan};
 use crate::gpu::{Persistence, Scanner, Source};
 use crate::model::device::Device;
 use crate::model::ids::{GpuIndex, GpuUuid, Megabytes, Pid};
-use crate::model::seen::{Context, GpuProcess, Reading, Unknown};
+use crate::model::seen::{Context, GpuProcess, Reading, Slice, Unknown};
 
 const COMPUTE_V3: &str = "nvmlDeviceGetComputeRunningProcesses_v3";
 const COMPUTE_V2: &str = "nvmlDeviceGetComputeRunningProcesses_v2";
@@ -60,8 +60,8 @@ fn every_gpu_tells_who_it_is_and_how_full() {
         let device = Device {
             uuid: GpuUuid(host.uuid(index)),
             index: GpuIndex(index),
-            name: "NVIDIA H100 80GB HBM3".to_owned(),
-            memory: Megabytes(81_559),
+            name: Some("NVIDIA H100 80GB HBM3".to_owned()),
+            memory: Some(Megabytes(81_559)),
         };
         assert_eq!(gpu.device, device);
     }
@@ -237,20 +237,70 @@ fn a_gpu_that_is_lost_later_keeps_its_name_and_comes_back() {
     assert_eq!(measured(&scanner.scan().unwrap(), 1).used, Megabytes(4));
 }
 
-#[test]
-fn a_gpu_in_mig_mode_tells_its_slices_though_slots_are_free_between_them() {
-    let host = Scenario::with_gpus(2);
-    let slice = |slot, size: &str| MigInstance {
+fn instance(slot: u32, size: &str) -> MigInstance {
+    MigInstance {
         slot,
         uuid: format!("MIG-{slot}"),
         name: format!("NVIDIA H100 80GB HBM3 MIG {size}"),
-    };
-    host.change_gpu(0, |gpu| gpu.mig = Mig::On(vec![slice(1, "3g.40gb"), slice(5, "1g.10gb")]));
+        total_mb: 9856,
+    }
+}
+
+fn slices(seen: &Scan, gpu: usize) -> &[Slice] {
+    match &seen.gpus[gpu].reading {
+        Reading::Sliced(slices) => slices,
+        other => panic!("GPU {gpu} is not in slices: {other:?}"),
+    }
+}
+
+#[test]
+fn a_gpu_in_mig_mode_tells_the_use_of_its_slices_though_slots_are_free_between_them() {
+    let host = Scenario::with_gpus(2);
+    host.change_gpu(0, |gpu| gpu.mig = Mig::On(vec![instance(1, "3g.40gb"), instance(5, "1g.10gb")]));
     host.change_gpu(1, |gpu| gpu.mig = Mig::Unsupported);
+    let jobs = [Sleeper::start(), Sleeper::start()];
+    for (job, memory, slot) in [(&jobs[0], 2000, 5), (&jobs[1], 100, 1)] {
+        host.add_process(0, job.pid(), Some(memory), Kind::Compute);
+        host.change_process(0, job.pid(), |process| process.slice = Some(slot));
+    }
     let seen = scan(&host);
-    let slices = ["MIG 3g.40gb (MIG-1)", "MIG 1g.10gb (MIG-5)"].map(str::to_owned).to_vec();
-    assert_eq!(*unknown(&seen, 0), Unknown::Mig { slices });
+    let slice = |profile: &str, uuid: &str, used, on_it: GpuProcess| Slice {
+        profile: profile.into(),
+        uuid: uuid.into(),
+        used: Some(Megabytes(used)),
+        processes: Some(vec![on_it]),
+    };
+    let expected = [
+        slice("MIG 3g.40gb", "MIG-1", 104, entry(&jobs[1], Some(100), Context::Compute)),
+        slice("MIG 1g.10gb", "MIG-5", 2004, entry(&jobs[0], Some(2000), Context::Compute)),
+    ];
+    assert_eq!(slices(&seen, 0), expected);
     assert_eq!(measured(&seen, 1).used, Megabytes(4));
+}
+
+#[test]
+fn a_gpu_in_mig_mode_is_not_asked_for_what_only_the_privileged_are_told() {
+    let host = Scenario::with_gpus(1);
+    host.change_gpu(0, |gpu| gpu.mig = Mig::On(vec![instance(0, "3g.40gb")]));
+    // As its memory is where no privilege is at hand, a container's for one. An instance is asked after it.
+    host.fail_once("nvmlDeviceGetMemoryInfo_v2", Some(0), Code::NO_PERMISSION);
+    let seen = scan(&host);
+    assert_eq!((slices(&seen, 0)[0].used, seen.gpus[0].device.memory), (Some(Megabytes(4)), None));
+
+    host.fail(COMPUTE_V3, Some(0), Code::NO_PERMISSION);
+    let seen = scan(&host);
+    assert_eq!(slices(&seen, 0)[0].processes, None, "untold, not empty");
+}
+
+#[test]
+fn a_gpu_whose_memory_cannot_be_read_has_a_name_all_the_same() {
+    let host = Scenario::with_gpus(1);
+    host.fail("nvmlDeviceGetMemoryInfo_v2", Some(0), Code::RESET_REQUIRED);
+    host.fail("nvmlDeviceGetName", Some(0), Code::UNKNOWN);
+    let seen = scan(&host);
+    assert_eq!(seen.gpus[0].device.uuid.0, host.uuid(0));
+    assert_eq!((&seen.gpus[0].device.name, seen.gpus[0].device.memory), (&None, None));
+    assert!(matches!(unknown(&seen, 0), Unknown::Error { message } if message.contains("requires a reset")));
 }
 
 #[test]
@@ -258,8 +308,8 @@ fn simulated_gpus_are_idle_and_need_no_helper() {
     let device = Device {
         uuid: GpuUuid::from("GPU-fake-1"),
         index: GpuIndex(0),
-        name: "Fake".to_owned(),
-        memory: Megabytes(1000),
+        name: Some("Fake".to_owned()),
+        memory: Some(Megabytes(1000)),
     };
     let mut scanner = Scanner::start(Source::Fake { devices: vec![device.clone()] }, PATIENT).unwrap();
     let seen = scanner.scan().unwrap();

@@ -23,6 +23,15 @@ pub(super) struct Site<'a> {
     device: Option<&'a GpuSeen>,
 }
 
+/// A process that the driver lists on the GPU, and that is there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Listed<'a> {
+    pub(super) on_gpu: &'a GpuProcess,
+    /// The UUID of the slice that it is on.
+    pub(super) slice: Option<&'a str>,
+    pub(super) process: &'a Process,
+}
+
 /// What the pool says of the GPU.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Right<'a> {
@@ -80,16 +89,19 @@ impl<'a> Site<'a> {
     }
 
     /// The processes that the driver lists here and that are still there.
-    pub(super) fn listed(&self) -> impl Iterator<Item = (&'a GpuProcess, &'a Process)> + use<'a> {
-        let listed = self.measured().map_or(&[][..], |measured| &measured.processes);
+    pub(super) fn listed(&self) -> impl Iterator<Item = Listed<'a>> + use<'a> {
         let owners = self.seen.owners;
-        listed.iter().filter_map(move |on_gpu| Some((on_gpu, owners.get(&on_gpu.pid)?)))
+        let reading = self.reading().ok();
+        let listed = reading.into_iter().flat_map(Reading::processes);
+        listed.filter_map(move |(on_gpu, slice)| {
+            Some(Listed { on_gpu, slice, process: owners.get(&on_gpu.pid)? })
+        })
     }
 
     /// Those of them that are use by themselves.
-    fn users(&self) -> impl Iterator<Item = (&'a GpuProcess, &'a Process)> + use<'a> {
+    fn users(&self) -> impl Iterator<Item = Listed<'a>> + use<'a> {
         let holder = self.holder_uid();
-        self.listed().filter(move |(on_gpu, process)| !role::is_system(process, on_gpu.context, holder))
+        self.listed().filter(move |listed| !role::is_system(listed.process, listed.on_gpu.context, holder))
     }
 
     fn holder_uid(&self) -> Option<Uid> {
@@ -100,6 +112,14 @@ impl<'a> Site<'a> {
     }
 
     fn measured(&self) -> Result<&'a Measured, Unknown> {
+        match self.reading()? {
+            Reading::Measured(measured) => Ok(measured),
+            Reading::Sliced(_) => Err(Unknown::Mig),
+            Reading::Unknown(unknown) => Err(unknown.clone()),
+        }
+    }
+
+    fn reading(&self) -> Result<&'a Reading, Unknown> {
         let Some(device) = self.device else {
             return Err(self.unseen());
         };
@@ -108,10 +128,7 @@ impl<'a> Site<'a> {
             let message = format!("the driver counts it as GPU {} now", device.device.index);
             return Err(Unknown::Error { message });
         }
-        match &device.reading {
-            Reading::Measured(measured) => Ok(measured),
-            Reading::Unknown(unknown) => Err(unknown.clone()),
-        }
+        Ok(&device.reading)
     }
 
     fn unseen(&self) -> Unknown {

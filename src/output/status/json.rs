@@ -86,6 +86,9 @@ struct ProcessJson {
     name: String,
     command: Vec<String>,
     memory_mb: Option<u64>,
+    /// The UUID of the MIG instance that it is on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slice: Option<String>,
     started: Option<String>,
     /// Who logged in, where it is another account.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -128,7 +131,7 @@ impl GpuJson {
             details: details(gpu, &condition, now),
             validation: validated(gpu, &condition),
             model: gpu.model().map(ModelJson::new),
-            gpu_model: gpu.device.as_ref().map(|device| device.name.clone()),
+            gpu_model: gpu.device.as_ref().and_then(|device| device.name.clone()),
             last_released: gpu.last_released().map(rfc3339),
             last_heartbeat: held.filter(|r| r.kind == Kind::Run).map(|r| rfc3339(r.heartbeat)),
             expiry_time: held.and_then(|reservation| reservation.expiry).map(rfc3339),
@@ -137,9 +140,13 @@ impl GpuJson {
             error: error(&condition),
             uuid: gpu.uuid.as_ref().map(ToString::to_string),
             memory_used_mb: gpu.used().map(|memory| memory.0),
-            memory_total_mb: gpu.device.as_ref().map(|device| device.memory.0),
+            memory_total_mb: gpu.device.as_ref().and_then(|device| device.memory).map(|memory| memory.0),
             utilization: gpu.measured.as_ref().and_then(|measured| measured.utilization),
-            mig_slices: gpu.slices().to_vec(),
+            mig_slices: gpu
+                .slices
+                .iter()
+                .map(|slice| format!("{} ({})", slice.profile, slice.uuid))
+                .collect(),
             reservation: held.map(ReservationJson::new),
             processes: gpu.occupancy.processes.iter().map(ProcessJson::new).collect(),
         }
@@ -246,6 +253,7 @@ impl ProcessJson {
             name: process.name.clone(),
             command: process.command.clone(),
             memory_mb: judged.memory.map(|memory| memory.0),
+            slice: judged.slice.clone(),
             started: process.started.map(rfc3339),
             login: process.other_login().map(|login| process.account_of(login, str::to_owned)),
             origin: OriginJson::new(&process.origin),

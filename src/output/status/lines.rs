@@ -3,6 +3,7 @@
 use crate::model::ids::{Megabytes, Timestamp};
 use crate::model::occupancy::{Judged, Role, Usage};
 use crate::model::reservation::{Kind, Reservation};
+use crate::model::seen::Slice;
 
 use super::super::clock::{full, until};
 use super::super::escape::clip;
@@ -13,6 +14,7 @@ use super::{Condition, GpuView, StatusView};
 /// Columns for a note or a message; the whole is in the JSON.
 const FREE_TEXT: usize = 120;
 const MODEL: usize = 50;
+const PROFILE: usize = 24;
 
 /// A line per GPU.
 pub(crate) fn lines(view: &StatusView) -> Vec<Line> {
@@ -111,12 +113,28 @@ fn seated(line: &mut Line, gpu: &GpuView, user: Option<String>, holder: &str) {
 fn unknown(line: &mut Line, gpu: &GpuView, why: &str, now: Timestamp) {
     line.push(Tone::Warn, "UNKNOWN");
     line.push(Tone::Plain, &format!(" ({})", clip(why, FREE_TEXT)));
-    if !gpu.slices().is_empty() {
-        line.push(Tone::Dim, &format!(" [slices: {}]", clip(&gpu.slices().join(", "), FREE_TEXT)));
+    for slice in &gpu.slices {
+        line.push(Tone::Dim, &format!(" [{}]", slice_and_use(gpu, slice)));
     }
     if let Some(reservation) = &gpu.reservation {
         line.push(Tone::Plain, &format!(" - reserved{}", holding(reservation, now)));
     }
+}
+
+/// `MIG 1g.10gb: by user bob - 2060MB used by PID 9 (python3)`, `MIG 1g.10gb: 12MB used`, `MIG 1g.10gb: not known`.
+pub(super) fn slice_and_use(gpu: &GpuView, slice: &Slice) -> String {
+    let on_it = |judged: &&Judged| judged.slice.as_ref() == Some(&slice.uuid);
+    let users: Vec<&Judged> = gpu.occupancy.processes.iter().filter(on_it).collect();
+    let told = match (users.as_slice(), slice.used, &slice.processes) {
+        ([], Some(used), Some(_)) => format!("{used} used"),
+        ([], None, Some(_)) => "no process that can be seen".to_owned(),
+        ([], _, None) => "not known".to_owned(),
+        (users, used, _) => {
+            let names = people::owners(users.iter().copied());
+            format!("{} - {}", people::by(&names), people::used_by(used, users))
+        }
+    };
+    format!("{}: {told}", clip(&slice.profile, PROFILE))
 }
 
 /// Processes beside the holder's that nobody is accused of.

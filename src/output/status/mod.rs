@@ -8,7 +8,7 @@ use crate::model::ids::{GpuIndex, GpuUuid, Megabytes, Timestamp};
 use crate::model::occupancy::{Claim, Judged, Occupancy, Role, Usage};
 use crate::model::pool::{Pool, Slot, SlotState};
 use crate::model::reservation::Reservation;
-use crate::model::seen::{GpuSeen, Measured, Reading, Unknown};
+use crate::model::seen::{GpuSeen, Measured, Reading, Slice, Unknown};
 
 mod condition;
 mod json;
@@ -42,6 +42,8 @@ pub(crate) struct GpuView {
     /// Absent where the driver does not report it.
     pub(crate) device: Option<Device>,
     pub(crate) measured: Option<Measured>,
+    /// Of a GPU in multi-instance mode.
+    pub(crate) slices: Vec<Slice>,
     pub(crate) occupancy: Occupancy,
     pub(crate) reservation: Option<Reservation>,
 }
@@ -84,12 +86,14 @@ impl GpuView {
             Claim::Reserved { id, .. } => pool.reservations.get(id).cloned(),
             _ => None,
         };
-        let measured = seen.and_then(|gpu| match &gpu.reading {
-            Reading::Measured(measured) => Some(measured.clone()),
-            Reading::Unknown(_) => None,
-        });
+        let (measured, slices) = match seen.map(|gpu| &gpu.reading) {
+            Some(Reading::Measured(measured)) => (Some(measured.clone()), Vec::new()),
+            Some(Reading::Sliced(slices)) => (None, slices.clone()),
+            Some(Reading::Unknown(_)) | None => (None, Vec::new()),
+        };
         let uuid = slot.uuid.clone().or_else(|| seen.map(|gpu| gpu.device.uuid.clone()));
-        Self { index, uuid, device: seen.map(|gpu| gpu.device.clone()), measured, occupancy, reservation }
+        let device = seen.map(|gpu| gpu.device.clone());
+        Self { index, uuid, device, measured, slices, occupancy, reservation }
     }
 
     /// Memory in use, where the driver told.
@@ -132,14 +136,6 @@ impl GpuView {
         match self.occupancy.claim {
             Claim::Nobody { last_released, .. } => last_released,
             _ => None,
-        }
-    }
-
-    /// Of a GPU in multi-instance mode.
-    pub(super) fn slices(&self) -> &[String] {
-        match &self.occupancy.usage {
-            Usage::Unknown(Unknown::Mig { slices }) => slices,
-            _ => &[],
         }
     }
 

@@ -11,6 +11,7 @@ use super::super::clock::brief;
 use super::super::escape::clip;
 use super::super::line::{Line, Tone};
 use super::super::people;
+use super::lines::slice_and_use;
 use super::{Condition, GpuView};
 
 /// Columns of one remark; the whole is in the JSON.
@@ -37,8 +38,7 @@ pub(in crate::output) fn remarks(gpu: &GpuView, now: Timestamp) -> Line {
         Condition::False(why) => all.push((Tone::Bad, format!("false record: {why}"))),
         Condition::Unknown(why) => {
             all.push((Tone::Plain, why.clone()));
-            let slices = gpu.slices();
-            all.extend((!slices.is_empty()).then(|| (Tone::Plain, format!("slices: {}", slices.join(", ")))));
+            all.extend(gpu.slices.iter().map(|slice| (Tone::Plain, slice_and_use(gpu, slice))));
         }
         Condition::Reserved => {}
     }

@@ -8,7 +8,7 @@ use crate::model::occupancy::{Claim, Doubt, Judged, Occupancy, Role, Usage};
 use crate::model::pool::{Pool, Slot, SlotState};
 use crate::model::process::Process;
 use crate::model::reservation::{Author, Holder, Kind, Reservation, UntilExit};
-use crate::model::seen::{Context, GpuSeen, Measured, Reading};
+use crate::model::seen::{Context, GpuSeen, Measured, Reading, Slice, Unknown};
 
 use super::StatusView;
 
@@ -62,7 +62,13 @@ pub(in crate::output) fn process(pid: i32, account: &str, name: &str) -> Judged 
         command: vec![name.into()],
         ..Process::unknown(Pid(pid))
     };
-    Judged { process, memory: Some(Megabytes(512)), context: Context::Compute, role: Role::Unreserved }
+    Judged {
+        process,
+        memory: Some(Megabytes(512)),
+        context: Context::Compute,
+        slice: None,
+        role: Role::Unreserved,
+    }
 }
 
 pub(in crate::output) fn as_role(role: Role, judged: Judged) -> Judged {
@@ -109,13 +115,17 @@ impl Scene {
             Usage::Idle { used } | Usage::Draining { used } | Usage::InUse { used } => Some(used),
             Usage::Unknown(_) => None,
         };
-        let device =
-            Device { uuid: uuid.clone(), index: gpu, name: "NVIDIA H100".into(), memory: Megabytes(81_559) };
+        let device = Device {
+            uuid: uuid.clone(),
+            index: gpu,
+            name: Some("NVIDIA H100".into()),
+            memory: Some(Megabytes(81_559)),
+        };
         let reading = match (&usage, used) {
             (Usage::Unknown(why), _) => Reading::Unknown(why.clone()),
             (_, used) => Reading::Measured(Measured {
                 used: used.unwrap_or_default(),
-                total: device.memory,
+                total: Megabytes(81_559),
                 utilization: Some(u32::try_from(index * 30 % 101).unwrap()),
                 processes: Vec::new(),
             }),
@@ -125,6 +135,15 @@ impl Scene {
         self.pool.slots.insert(gpu, Slot { uuid: Some(uuid), state });
         self.occupancies.insert(gpu, Occupancy { gpu, claim, usage, processes });
         self
+    }
+
+    /// A GPU in multi-instance mode with these slices.
+    pub(in crate::output) fn sliced(self, slices: Vec<Slice>, on: Vec<Judged>) -> Self {
+        let mut scene = self.nobodys(None, Usage::Unknown(Unknown::Mig), on);
+        if let Some(gpu) = scene.seen.last_mut() {
+            gpu.reading = Reading::Sliced(slices);
+        }
+        scene
     }
 
     /// Casts doubt on every reservation.

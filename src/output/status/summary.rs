@@ -23,7 +23,7 @@ struct Counts {
 pub(crate) fn summary(view: &StatusView) -> Vec<Line> {
     let mut models: BTreeMap<String, Counts> = BTreeMap::new();
     for gpu in &view.gpus {
-        let name = gpu.device.as_ref().map_or("unknown model", |device| device.name.as_str());
+        let name = gpu.device.as_ref().and_then(|device| device.name.as_deref()).unwrap_or("unknown model");
         models.entry(clip(name, 64)).or_default().add(gpu);
     }
     models.into_iter().map(|(name, counts)| counts.line(&name)).collect()

@@ -10,7 +10,7 @@ use crate::model::ids::{LeaseId, Megabytes, Pid, Uid};
 use crate::model::occupancy::Doubt;
 use crate::model::process::Origin;
 use crate::model::reservation::Holder;
-use crate::model::seen::Seat;
+use crate::model::seen::{GpuProcess, Seat};
 
 fn plain(lines: &[Line]) -> String {
     lines.iter().map(Line::plain).collect::<Vec<_>>().join("\n")
@@ -22,6 +22,10 @@ fn one_line(scene: &Scene) -> String {
 
 fn docker(id: &str, name: Option<&str>, host_uid: Option<Uid>) -> Origin {
     Origin::Container { engine: "docker".into(), id: id.into(), name: name.map(Into::into), host_uid }
+}
+
+fn slice(profile: &str, processes: Option<Vec<GpuProcess>>) -> Slice {
+    Slice { profile: profile.into(), uuid: format!("MIG-{profile}"), used: Some(Megabytes(12)), processes }
 }
 
 mod grammar;
@@ -66,9 +70,9 @@ fn a_gpu_is_found_by_uuid_even_when_its_index_changed() {
     let mut pool = Pool::default();
     let state = SlotState::Free { last_released: None, past: None };
     pool.slots.insert(GpuIndex(7), Slot { uuid: Some(uuid.clone()), state });
-    let device = Device { uuid, index: GpuIndex(1), name: "moved".into(), memory: Megabytes(1) };
+    let device = Device { uuid, index: GpuIndex(1), name: Some("moved".into()), memory: None };
     let seen = [GpuSeen { device, reading: Reading::Unknown(Unknown::Lost) }];
     let view = StatusView::new(&pool, &BTreeMap::new(), &seen, NOW);
-    assert_eq!(view.gpus[0].device.as_ref().unwrap().name, "moved");
+    assert_eq!(view.gpus[0].device.as_ref().unwrap().name.as_deref(), Some("moved"));
     assert_eq!(plain(&lines(&view)), "GPU 7: UNKNOWN (not reported by the driver)", "it has no verdict");
 }

@@ -68,8 +68,8 @@ impl Witness for Driver {
                     .and_then(|slot| slot.uuid.clone())
                     .unwrap_or(uuid(index)),
                 index: GpuIndex(index),
-                name: "Test GPU".into(),
-                memory: Megabytes(80_000),
+                name: Some("Test GPU".into()),
+                memory: Some(Megabytes(80_000)),
             },
             reading: Reading::Measured(idle.clone()),
         };

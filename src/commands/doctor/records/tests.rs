@@ -67,8 +67,9 @@ fn facts() -> Facts {
 }
 
 fn reported(gpu: u32) -> GpuSeen {
-    let (name, memory) = ("H100".to_owned(), Megabytes(1));
-    let measured = Measured { used: Megabytes(0), total: memory, utilization: None, processes: Vec::new() };
+    let (name, memory) = (Some("H100".to_owned()), Some(Megabytes(1)));
+    let measured =
+        Measured { used: Megabytes(0), total: Megabytes(1), utilization: None, processes: Vec::new() };
     let device = Device { uuid: uuid(gpu), index: GpuIndex(gpu), name, memory };
     GpuSeen { device, reading: Reading::Measured(measured) }
 }

@@ -11,7 +11,7 @@ use crate::model::ids::{GpuIndex, GpuUuid, LeaseId, Megabytes, Pid, Timestamp, U
 use crate::model::pool::{Pool, Slot, SlotState};
 use crate::model::process::{Origin, Process};
 use crate::model::reservation::{Author, Holder, Kind, Past, Reservation, UntilExit};
-use crate::model::seen::{Context, GpuProcess, GpuSeen, Measured, Reading, Seat, Seen, Unknown};
+use crate::model::seen::{Context, GpuProcess, GpuSeen, Measured, Reading, Seat, Seen, Slice, Unknown};
 
 pub(super) const NOW: Timestamp = Timestamp::from_seconds(1_000_000);
 
@@ -124,8 +124,8 @@ pub(super) fn gpus(known: &[(u32, &str)]) -> Vec<GpuSeen> {
         device: Device {
             uuid: GpuUuid::from(uuid),
             index: GpuIndex(index),
-            name: "GPU".into(),
-            memory: idle.total,
+            name: Some("GPU".into()),
+            memory: Some(idle.total),
         },
         reading: Reading::Measured(idle.clone()),
     };
@@ -201,7 +201,7 @@ impl Scene {
         let reading = match self.reading.as_deref() {
             None => Reading::Measured(self.measured()),
             Some("lost") => Reading::Unknown(Unknown::Lost),
-            Some("mig") => Reading::Unknown(Unknown::Mig { slices: vec!["MIG-1".into()] }),
+            Some("mig") => Reading::Sliced(self.slices()),
             Some("missing") => return gpus(&[(0, "GPU-another")]),
             Some("no driver") => return Vec::new(),
             Some(other) => panic!("no such reading: {other}"),
@@ -210,6 +210,17 @@ impl Scene {
             .into_iter()
             .map(|gpu| GpuSeen { reading: reading.clone(), ..gpu })
             .collect()
+    }
+
+    /// One slice with all the processes, and one that tells of none.
+    fn slices(&self) -> Vec<Slice> {
+        let slice = |profile: &str, processes| Slice {
+            profile: profile.into(),
+            uuid: format!("MIG-{profile}"),
+            used: None,
+            processes,
+        };
+        vec![slice("1g", None), slice("3g", Some(self.measured().processes))]
     }
 
     fn measured(&self) -> Measured {

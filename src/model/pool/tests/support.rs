@@ -128,8 +128,8 @@ impl World {
             device: Device {
                 uuid: uuid(index),
                 index: GpuIndex(index),
-                name: "Test GPU".into(),
-                memory: TOTAL,
+                name: Some("Test GPU".into()),
+                memory: Some(TOTAL),
             },
             reading: idle(),
         };

@@ -158,14 +158,7 @@ fn a_gpu_that_does_not_answer_is_never_shown_as_free() {
     let unknown = |why| one_line(&Scene::default().nobodys(None, Usage::Unknown(why), vec![]));
     assert_eq!(unknown(Unknown::NoAnswer { seconds: 5 }), "GPU 0: UNKNOWN (no answer from the driver in 5s)");
     assert_eq!(unknown(Unknown::Lost), "GPU 0: UNKNOWN (GPU is lost)");
-    assert_eq!(
-        unknown(Unknown::Mig { slices: vec![] }),
-        "GPU 0: UNKNOWN (MIG mode: slices are not supported yet)"
-    );
-    assert_eq!(
-        unknown(Unknown::Mig { slices: vec!["1g.10gb".into(), "2g.20gb".into()] }),
-        "GPU 0: UNKNOWN (MIG mode: slices are not supported yet) [slices: 1g.10gb, 2g.20gb]"
-    );
+    assert_eq!(unknown(Unknown::Mig), "GPU 0: UNKNOWN (MIG mode: slices are not supported yet)");
     assert_eq!(
         one_line(&Scene::default().held(run("alice"), Usage::Unknown(Unknown::Lost), vec![])),
         "GPU 0: UNKNOWN (GPU is lost) - reserved by alice for 0h 15m 30s (run, last heartbeat 0h 0m 5s ago)"
@@ -234,6 +227,21 @@ fn a_seat_without_a_record_is_shown_by_account_and_pid() {
         seated(taken(Uid::OVERFLOW.0, 0, Some("nobody")), idle(1), vec![]),
         unknown,
         "of another namespace"
+    );
+}
+
+#[test]
+fn the_slices_of_a_gpu_are_shown_with_who_uses_them() {
+    let slices = vec![
+        slice("MIG 3g.40gb", Some(vec![])),
+        slice("MIG 1g.10gb", Some(vec![])),
+        slice("MIG 1g.20gb", None),
+    ];
+    let on_slice = Judged { slice: Some("MIG-MIG 3g.40gb".into()), ..process(9, "bob", "python3") };
+    assert_eq!(
+        one_line(&Scene::default().sliced(slices, vec![on_slice])),
+        "GPU 0: UNKNOWN (MIG mode: slices are not supported yet) \
+         [MIG 3g.40gb: by user bob - 12MB used by PID 9 (python3)] [MIG 1g.10gb: 12MB used] [MIG 1g.20gb: not known]"
     );
 }
 

@@ -20,7 +20,7 @@ fn all_texts_are(text: &str) -> Scene {
         .nobodys(None, in_use(9000), vec![orphan])
         .gpu(Claim::Damaged { why: text.into() }, idle(1), vec![])
         .nobodys(None, Usage::Unknown(Unknown::Error { message: text.into() }), vec![])
-        .nobodys(None, Usage::Unknown(Unknown::Mig { slices: vec![text.into()] }), vec![])
+        .sliced(vec![slice(text, Some(vec![]))], vec![])
         .gpu(Claim::Reserved { id: LeaseId(text.into()), doubt: None }, idle(1), vec![])
 }
 

@@ -86,7 +86,8 @@ fn absent_measurements_are_absent_not_zero() {
 
 #[test]
 fn slices_are_listed() {
-    let mig = Unknown::Mig { slices: vec!["1g.10gb".into()] };
-    let objects = parsed(&Scene::default().nobodys(None, Usage::Unknown(mig), vec![]));
-    assert_eq!(objects[0]["mig_slices"], value!(["1g.10gb"]));
+    let on_slice = Judged { slice: Some("MIG-MIG 1g.10gb".into()), ..process(9, "bob", "python3") };
+    let objects = parsed(&Scene::default().sliced(vec![slice("MIG 1g.10gb", None)], vec![on_slice]));
+    assert_eq!(objects[0]["mig_slices"], value!(["MIG 1g.10gb (MIG-MIG 1g.10gb)"]));
+    assert_eq!(objects[0]["processes"][0]["slice"], "MIG-MIG 1g.10gb");
 }
