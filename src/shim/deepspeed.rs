@@ -1,5 +1,5 @@
 //! `deepspeed` and `ds`: its options that pick GPUs become the reservation and are dropped, because the launcher
-//! deletes CUDA_VISIBLE_DEVICES when it sees them. Pure.
+//! deletes CUDA_VISIBLE_DEVICES when it sees them. Pure. Learnt from deepspeed/launcher/runner.py of 0.19.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -27,6 +27,24 @@ const SWITCHES: Names = &[
     "--elastic-training",
     "--bind-cores-to-rank",
     "--detect-nvlink-pairs",
+    "--quiet",
+    "-q",
+];
+
+/// Names that may be abbreviated, and what an abbreviation of one of them could mean besides.
+const KNOWN: Names = &[
+    "--num-gpus",
+    "--num-accelerators",
+    "--num-nodes",
+    "--include",
+    "-i",
+    "--exclude",
+    "-e",
+    "--enable-each-rank-log",
+    "--elastic-training",
+    "--hostfile",
+    "-H",
+    "--help",
 ];
 
 pub(super) fn judge(words: &[String], arguments: &[OsString], world: &World<'_>) -> Judgement {
@@ -45,7 +63,7 @@ pub(super) fn judge_from(
     if only_asks(own) || own.len() == words.len() {
         return whole(Ok(Needs::Nothing), arguments);
     }
-    let options = Options::of(own);
+    let options = Options::abbreviated(own, KNOWN);
     let picking: Vec<Found> =
         [COUNTS, INCLUDE, EXCLUDE].iter().flat_map(|names| options.all(names)).collect();
     match needs(&options, world) {

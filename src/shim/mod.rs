@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
+use crate::model::gpu_list;
 use crate::model::ids::GpuIndex;
 
 mod accelerate;
@@ -14,6 +15,7 @@ mod find;
 mod install;
 mod python;
 mod sglang;
+mod sweep;
 mod torch;
 mod vllm;
 mod words;
@@ -110,12 +112,12 @@ fn judged(name: &str, arguments: &[OsString], world: &World<'_>) -> Option<Judge
     let words = lossy(arguments);
     let kept = |verdict: Verdict| whole(verdict, arguments);
     Some(match name {
-        "vllm" => kept(vllm::needs(&words, world)),
+        "vllm" => vllm::judge(&words, arguments, 0, world),
         "torchrun" => kept(torch::needs(&words, world)),
-        "accelerate" => accelerate::judge(&words, arguments, world),
+        "accelerate" => accelerate::judge(&words, arguments, 0, world),
         "accelerate-launch" => accelerate::judge_launch(&words, arguments, 0, world),
         "deepspeed" | "ds" => deepspeed::judge(&words, arguments, world),
-        "sglang" => kept(sglang::needs(&words, world)),
+        "sglang" => sglang::judge(&words, arguments, world),
         "python-gpu" => python::judge(&words, arguments, world),
         "docker" => container::judge(&words, arguments, container::Engine::Docker, world),
         "podman" => container::judge(&words, arguments, container::Engine::Podman, world),
@@ -146,6 +148,20 @@ fn overridden(judged: Judgement, text: &str, given: &[OsString]) -> Judgement {
             }
         },
     }
+}
+
+/// GPUs that a program picks by number: what it calls 0 is the first of those that it is shown.
+fn visible(ids: &str, world: &World<'_>) -> Result<Vec<GpuIndex>, String> {
+    let picked = gpu_list::parse(ids).map_err(|wrong| wrong.to_string())?;
+    let Some(shown) = world.variable("CUDA_VISIBLE_DEVICES") else { return Ok(picked) };
+    let unclear = || format!("'{ids}' counts among CUDA_VISIBLE_DEVICES, which is '{shown}'");
+    let all: Option<Vec<GpuIndex>> =
+        shown.split(',').map(|id| id.trim().parse().ok().map(GpuIndex)).collect();
+    let all = all.ok_or_else(unclear)?;
+    let place = |id: &GpuIndex| usize::try_from(id.0).ok().and_then(|at| all.get(at).copied());
+    let mut ids: Vec<GpuIndex> = picked.iter().map(place).collect::<Option<_>>().ok_or_else(unclear)?;
+    ids.sort_unstable();
+    Ok(ids)
 }
 
 /// A product of sizes as a need.

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use super::{Judgement, Needs, World, accelerate, deepspeed, product, sglang, torch, vllm, whole, words};
+use super::{Judgement, Needs, World, accelerate, deepspeed, product, sglang, torch, vllm, whole};
 
 /// What the options of the interpreter lead to.
 enum Target {
@@ -47,22 +47,35 @@ fn target(given: &[String]) -> Target {
     Target::Script
 }
 
-/// Modules that are launchers under another name.
+/// Modules that are launchers under another name, and clients.
 fn module(given: &[String], arguments: &[OsString], at: usize, world: &World<'_>) -> Judgement {
-    let rest = given.get(at + 1..).unwrap_or_default();
+    let from = at + 1;
+    let rest = given.get(from..).unwrap_or_default();
     match given.get(at).map(String::as_str) {
         Some("torch.distributed.run" | "torch.distributed.launch") => {
             whole(torch::needs(rest, world), arguments)
         }
-        Some("sglang.launch_server") => whole(sglang::server(rest, world), arguments),
-        Some("vllm.entrypoints.openai.api_server" | "vllm.entrypoints.api_server") => {
-            let asks = words::only_asks(rest);
-            whole(if asks { Ok(Needs::Nothing) } else { vllm::engine(rest, world) }, arguments)
-        }
-        Some("vllm" | "vllm.entrypoints.cli.main") => whole(vllm::needs(rest, world), arguments),
-        Some("accelerate.commands.launch") => accelerate::judge_launch(given, arguments, at + 1, world),
+        Some(
+            "sglang.launch_server"
+            | "sglang_router.launch_server"
+            | "sglang.bench_one_batch"
+            | "sglang.benchmark.one_batch"
+            | "sglang.bench_offline_throughput"
+            | "sglang.benchmark.offline_throughput"
+            | "sglang.compile_deep_gemm",
+        ) => sglang::judge_server(given, arguments, from, world),
+        Some("sglang.bench_serving" | "sglang.benchmark.serving") => whole(Ok(Needs::Nothing), arguments),
+        Some(
+            "vllm.entrypoints.openai.api_server"
+            | "vllm.entrypoints.api_server"
+            | "vllm.entrypoints.grpc_server"
+            | "vllm.entrypoints.openai.run_batch",
+        ) => vllm::judge_engine(given, arguments, from, world),
+        Some("vllm" | "vllm.entrypoints.cli.main") => vllm::judge(given, arguments, from, world),
+        Some("accelerate.commands.launch") => accelerate::judge_launch(given, arguments, from, world),
+        Some("accelerate.commands.accelerate_cli") => accelerate::judge(given, arguments, from, world),
         Some("deepspeed.launcher.runner" | "deepspeed") => {
-            deepspeed::judge_from(given, arguments, at + 1, world)
+            deepspeed::judge_from(given, arguments, from, world)
         }
         _ => whole(product(&[1]), arguments),
     }

@@ -6,7 +6,9 @@ use std::path::Path;
 use super::*;
 
 mod containers;
+mod documented;
 mod files;
+mod spellings;
 
 /// Variables and files as a table has them.
 type Texts = &'static [(&'static str, &'static str)];
@@ -61,7 +63,12 @@ fn vllm() {
         &[],
         &[
             ("two.yaml", "model: m\ntensor_parallel_size: 2\npipeline-parallel-size: 3 # stages\n"),
-            ("vary.json", "[{\"tensor_parallel_size\": 2}]"),
+            ("vary.json", "[{\"tensor_parallel_size\": 4}, {\"tensor-parallel-size\": 1, \"eager\": true}]"),
+            (
+                "named.json",
+                "{\"slow\": {\"tensor_parallel_size\": 1}, \"fast\": {\"tensor_parallel_size\": 2}}",
+            ),
+            ("bad.json", "[1]"),
             ("same.json", "[{\"max_num_seqs\": 2}]"),
         ],
         &[
@@ -103,10 +110,31 @@ fn vllm() {
             ("vllm bench startup --model m -pp 2", "2"),
             ("vllm bench sweep serve --serve-cmd 'vllm serve m -tp 2' --bench-cmd 'vllm bench serve'", "2"),
             ("vllm bench sweep serve --serve-cmd 'vllm serve m' --serve-params same.json", "1"),
-            ("vllm bench sweep serve --serve-cmd 'vllm serve m' --serve-params vary.json", "?"),
+            ("vllm bench sweep serve --serve-cmd 'vllm serve m' --serve-params vary.json", "4"),
+            ("vllm bench sweep serve --serve-cmd 'vllm serve m -dp 2' --serve-params named.json", "4"),
+            ("vllm bench sweep serve --serve-cmd 'vllm serve m' --serve-params bad.json", "?"),
+            ("vllm bench sweep serve --serve-cmd 'vllm serve m' --serve-params none.json", "?"),
+            ("vllm bench sweep serve --serve-cmd 'vllm serve m --device-ids 1'", "?"),
+            ("vllm bench sweep serve --serve-cmd 'vllm serve m -tp 2' --dry-run", "-"),
+            ("vllm bench sweep startup", "1"),
+            ("vllm bench sweep startup --startup-params vary.json", "4"),
             ("vllm bench sweep serve --serve-cmd './start.sh'", "?"),
             ("vllm bench novelty", "?"),
             ("vllm novelty", "?"),
+            ("vllm launch novelty", "?"),
+            ("vllm snapshot create m --snapshot-dir d", "1"),
+            ("vllm snapshot restore d", "1"),
+            ("vllm snapshot inspect d", "-"),
+            ("vllm download-kernels --dry-run", "-"),
+            ("vllm bench mm-processor --model m -tp 2", "2"),
+            ("vllm serve m --omni", "?"),
+            ("vllm serve m --device cpu", "-"),
+            ("vllm serve m -tp 4 -dp 4 --nnodes 2 --node-rank 0", "8"),
+            ("vllm serve m -tp 4 -dp 4 --nnodes 2 --data-parallel-rank 1", "4"),
+            ("vllm serve m -tp 8 -dp 2 --nnodes 4 --node-rank 3 --data-parallel-external-lb", "4"),
+            ("vllm serve m -tp 2 -dp 8 -dpl 4 --data-parallel-multi-port-external-lb", "8"),
+            ("vllm serve m --device-ids 2,3 -tp 2", "ids 2,3"),
+            ("vllm serve m --device-ids GPU-8f3c", "?"),
         ],
     );
 }
@@ -152,6 +180,12 @@ fn accelerate() {
         ("ids.yaml", "gpu_ids: 0,2\nnum_processes: 2\n"),
         ("cpu.yaml", "use_cpu: true\nnum_processes: 4\n"),
         ("four.json", "{\"num_processes\": 4, \"gpu_ids\": null}"),
+        ("amazon.yaml", "compute_environment: AMAZON_SAGEMAKER\nnum_machines: 2\n"),
+        (
+            "hosts.yaml",
+            "num_machines: 2\nnum_processes: 8\ndeepspeed_config:\n  deepspeed_hostfile: /hosts\n",
+        ),
+        ("ask.yaml", "num_machines: 1\nnum_processes: -1\n"),
     ];
     table(
         &[("HOME", "/h")],
@@ -180,6 +214,12 @@ fn accelerate() {
             ("accelerate launch --config_file none.yaml train.py", "?"),
             ("accelerate launch --multi_gpu --mixed_precision fp16 --num_processes 2 -m pkg.train", "2"),
             ("accelerate test --config_file four.yaml", "4"),
+            ("accelerate launch --config_file amazon.yaml train.py", "-"),
+            ("accelerate launch --config_file hosts.yaml train.py", "?"),
+            ("accelerate launch --config_file ask.yaml --num_processes 3 train.py", "3"),
+            ("accelerate launch --num_proc 2 train.py", "all"),
+            ("accelerate launch --tpu_cluster train.py --num_processes 2", "all"),
+            ("python-gpu -m accelerate.commands.accelerate_cli launch --num_processes 2 train.py", "2"),
         ],
     );
     let usual = &[(DEFAULT_CONFIG, "num_processes: 2\n")];
@@ -241,7 +281,10 @@ fn deepspeed() {
 fn sglang() {
     table(
         &[],
-        &[("two.yaml", "model-path: m\ntensor-parallel-size: 2\nenable-dp-attention: true\ndp-size: 2\n")],
+        &[
+            ("two.yaml", "model-path: m\ntensor-parallel-size: 2\nenable-dp-attention: yes\ndp-size: 2\n"),
+            ("base.yaml", "base_gpu_id: 2\n"),
+        ],
         &[
             ("sglang", "-"),
             ("sglang version", "-"),
@@ -255,7 +298,12 @@ fn sglang() {
             ("sglang serve --model-path m --tp 16 --nnodes 2 --node-rank 0", "8"),
             ("sglang serve --model-path m --device cpu", "-"),
             ("sglang serve --config two.yaml", "2"),
-            ("sglang serve --model-path m --base-gpu-id 4", "?"),
+            ("sglang serve --model-path m --base-gpu-id 4 --tp 2", "ids 4,5"),
+            ("sglang serve --model-path m --tp 2 --gpu-id-step 2", "ids 0,2"),
+            ("sglang serve --config base.yaml", "?"),
+            ("sglang serve m --tp 8 --attn-dp-size 8", "8"),
+            ("sglang serve m --device xpu --tp 2", "-"),
+            ("sglang generate --model-path m --num-gpus 8 --nnodes 2", "4"),
             ("sglang generate --model-path m --num-gpus 2 --prompt x", "2"),
             ("sglang novelty", "?"),
             ("python-gpu -m sglang.launch_server --model-path m --tp 2", "2"),

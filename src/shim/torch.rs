@@ -1,9 +1,10 @@
 //! `torchrun` and `python -m torch.distributed.run`: processes per node, one GPU each. Pure.
+//! Learnt from torch/distributed/run.py.
 
 use super::words::{Names, Options, only_asks, script_at};
 use super::{Needs, Verdict, World, product};
 
-const PROCESSES: Names = &["--nproc-per-node", "--nproc"];
+const PROCESSES: Names = &["--nproc-per-node"];
 
 const SWITCHES: Names = &[
     "--standalone",
@@ -22,7 +23,9 @@ pub(super) fn needs(words: &[String], world: &World<'_>) -> Verdict {
     if only_asks(own) || own.len() == words.len() {
         return Ok(Needs::Nothing);
     }
-    let count = Options::of(own).value(PROCESSES).or_else(|| world.variable("PET_NPROC_PER_NODE"));
+    let count = Options::abbreviated(own, PROCESSES)
+        .value(PROCESSES)
+        .or_else(|| world.variable("PET_NPROC_PER_NODE"));
     match count.as_deref() {
         None => product(&[1]),
         Some("gpu" | "auto") => Ok(Needs::AllFree),

@@ -1,19 +1,93 @@
 //! `vllm`: engines take tensor × pipeline × prefill-context × data parallel GPUs; clients take none. Decode-context
-//! parallelism reuses the tensor ranks. Pure.
+//! parallelism reuses the tensor ranks. Pure. Learnt from vllm/engine/arg_utils.py and vllm/entrypoints/cli of 0.33.
 
+use std::ffi::OsString;
 use std::path::Path;
 
-use super::words::{Names, Options, only_asks, shell_words};
-use super::{Needs, Verdict, World, product, share, yaml};
+use super::words::{Names, Options, only_asks, without};
+use super::{Arguments, Judgement, Needs, Verdict, World, product, share, sweep, visible, whole, yaml};
 
 const TENSOR: Names = &["--tensor-parallel-size", "--tensor-parallel", "-tp"];
 const PIPELINE: Names = &["--pipeline-parallel-size", "--pipeline-parallel", "-pp"];
 const PREFILL: Names = &["--prefill-context-parallel-size", "-pcp"];
 const DATA: Names = &["--data-parallel-size", "-dp"];
 const DATA_LOCAL: Names = &["--data-parallel-size-local", "-dpl"];
-/// With it, each process is one rank behind somebody else's load balancer.
 const DATA_RANK: Names = &["--data-parallel-rank", "-dpn"];
+/// With it, as with a rank, each process is one rank behind somebody else's load balancer.
+const ONE_RANK: Names = &["--data-parallel-external-lb", "-dpe"];
 const MACHINES: Names = &["--nnodes", "-n"];
+/// GPUs by number, among those that the process sees.
+const IDS: Names = &["--device-ids"];
+const DEVICE: Names = &["--device"];
+
+/// These, and what an abbreviation of one of them could mean besides.
+const KNOWN: Names = &[
+    "--tensor-parallel-size",
+    "-tp",
+    "--pipeline-parallel-size",
+    "-pp",
+    "--prefill-context-parallel-size",
+    "-pcp",
+    "--data-parallel-size",
+    "-dp",
+    "--data-parallel-size-local",
+    "-dpl",
+    "--data-parallel-rank",
+    "-dpn",
+    "--data-parallel-external-lb",
+    "-dpe",
+    "--data-parallel-start-rank",
+    "-dpr",
+    "--data-parallel-address",
+    "-dpa",
+    "--data-parallel-rpc-port",
+    "-dpp",
+    "--data-parallel-backend",
+    "-dpb",
+    "--data-parallel-hybrid-lb",
+    "-dph",
+    "--data-parallel-multi-port-external-lb",
+    "-dpm",
+    "--data-parallel-supervisor-port",
+    "-dcp",
+    "-dc",
+    "--nnodes",
+    "-n",
+    "--no-enable-prefix-caching",
+    "--node-rank",
+    "--device-ids",
+    "--device-memory-utilization",
+    "--device",
+];
+
+/// Judges a whole command line, whose verb is the word at `from`.
+pub(super) fn judge(words: &[String], arguments: &[OsString], from: usize, world: &World<'_>) -> Judgement {
+    taken_over(needs(words.get(from..).unwrap_or_default(), world), words, arguments)
+}
+
+/// Judges an engine that is started under another name; its options begin at `from`.
+pub(super) fn judge_engine(
+    words: &[String],
+    arguments: &[OsString],
+    from: usize,
+    world: &World<'_>,
+) -> Judgement {
+    let rest = words.get(from..).unwrap_or_default();
+    let verdict = if only_asks(rest) { Ok(Needs::Nothing) } else { engine(rest, world) };
+    taken_over(verdict, words, arguments)
+}
+
+/// Where the GPUs were named, the reservation names them from now on: they would be counted once more among those that
+/// the process sees.
+fn taken_over(verdict: Verdict, words: &[String], arguments: &[OsString]) -> Judgement {
+    match verdict {
+        Ok(needs @ Needs::Exactly(_)) => {
+            let kept = without(arguments, &Options::abbreviated(words, KNOWN).all(IDS));
+            Judgement { needs, arguments: Arguments::Known(kept) }
+        }
+        verdict => whole(verdict, arguments),
+    }
+}
 
 /// What a whole command line needs, the verb first.
 pub(super) fn needs(words: &[String], world: &World<'_>) -> Verdict {
@@ -21,12 +95,26 @@ pub(super) fn needs(words: &[String], world: &World<'_>) -> Verdict {
     if only_asks(words) {
         return Ok(Needs::Nothing);
     }
+    if words.iter().any(|word| word == "--omni") {
+        return Err("vllm-omni places its stages by itself".to_owned());
+    }
     match verb.as_str() {
         // -v: the version.
         option if option.starts_with('-') => Ok(Needs::Nothing),
-        "serve" | "run-batch" => engine(rest, world),
-        "chat" | "complete" | "collect-env" => Ok(Needs::Nothing),
+        "serve" | "run-batch" | "preload" => engine(rest, world),
+        "chat" | "complete" | "collect-env" | "download-kernels" => Ok(Needs::Nothing),
         "bench" => bench(rest, world),
+        "launch" => match rest.first().map(String::as_str) {
+            None | Some("render") => Ok(Needs::Nothing),
+            Some(other) => Err(format!("'vllm launch {other}' is not known here")),
+        },
+        "snapshot" => match rest.first().map(String::as_str) {
+            None | Some("inspect") => Ok(Needs::Nothing),
+            Some("create") => engine(&rest[1..], world),
+            // Only those of one GPU can be made.
+            Some("restore") => product(&[1]),
+            Some(other) => Err(format!("'vllm snapshot {other}' is not known here")),
+        },
         other => Err(format!("'vllm {other}' is not known here")),
     }
 }
@@ -34,54 +122,60 @@ pub(super) fn needs(words: &[String], world: &World<'_>) -> Verdict {
 fn bench(words: &[String], world: &World<'_>) -> Verdict {
     let Some((what, rest)) = words.split_first() else { return Ok(Needs::Nothing) };
     match what.as_str() {
-        "latency" | "throughput" | "startup" => engine(rest, world),
+        "latency" | "throughput" | "startup" | "forward" | "mm-processor" => engine(rest, world),
         // A client of a server that runs elsewhere.
         "serve" => Ok(Needs::Nothing),
-        "sweep" => sweep(rest, world),
+        "sweep" => sweep::needs(rest, world),
         other => Err(format!("'vllm bench {other}' is not known here")),
     }
 }
 
-/// A sweep starts the server that it is told to, again and again.
-fn sweep(words: &[String], world: &World<'_>) -> Verdict {
-    let options = Options::of(words);
-    let Some(line) = options.value(&["--serve-cmd"]) else { return Ok(Needs::Nothing) };
-    if let Some(file) = options.value(&["--serve-params"]) {
-        let varied = (world.read)(Path::new(&file)).ok_or_else(|| format!("{file} cannot be read"))?;
-        if varied.contains("parallel") {
-            return Err(format!("{file} varies how many GPUs the server takes"));
+/// What an engine's options come to.
+fn engine(words: &[String], world: &World<'_>) -> Verdict {
+    let typed = Options::abbreviated(words, KNOWN);
+    let options = match typed.value(&["--config"]) {
+        Some(file) => {
+            let text = (world.read)(Path::new(&file)).ok_or_else(|| format!("{file} cannot be read"))?;
+            let set = yaml::scalars(&text).map_err(|wrong| format!("{file}: {wrong}"))?;
+            if typed.value(IDS).is_none() && set.keys().any(|key| key.replace('_', "-") == "device-ids") {
+                return Err(format!("{file} picks GPUs by device-ids; leave that to the command line"));
+            }
+            typed.with_file(set)
         }
+        None => typed,
+    };
+    if options.value(DEVICE).is_some_and(|device| is_elsewhere(&device)) {
+        return Ok(Needs::Nothing);
     }
-    let words = shell_words(&line).ok_or_else(|| format!("--serve-cmd is '{line}'"))?;
-    match words.split_first() {
-        Some((program, rest)) if program == "vllm" || program.ends_with("/vllm") => needs(rest, world),
-        _ => Err(format!("--serve-cmd does not start vllm: '{line}'")),
+    let counted = counted(&options)?;
+    match (options.value(IDS), counted) {
+        (Some(ids), Needs::Count(_)) => visible(&ids, world).map(Needs::Exactly),
+        (_, counted) => Ok(counted),
     }
 }
 
-/// What an engine's options come to.
-pub(super) fn engine(words: &[String], world: &World<'_>) -> Verdict {
-    let options = Options::of(words);
-    let options = match options.value(&["--config"]) {
-        Some(file) => {
-            let text = (world.read)(Path::new(&file)).ok_or_else(|| format!("{file} cannot be read"))?;
-            options.with_file(yaml::scalars(&text))
-        }
-        None => options,
-    };
-    if options.value(&["--device"]).is_some_and(|device| device.starts_with("cpu")) {
-        return Ok(Needs::Nothing);
-    }
+/// Neither a GPU nor what finds one by itself.
+pub(super) fn is_elsewhere(device: &str) -> bool {
+    ["cpu", "tpu", "hpu", "xpu", "npu", "neuron", "musa"].iter().any(|other| device.starts_with(other))
+}
+
+fn counted(options: &Options<'_>) -> Verdict {
     let one =
         [options.number_or(TENSOR, 1)?, options.number_or(PIPELINE, 1)?, options.number_or(PREFILL, 1)?];
     let machines = options.number_or(MACHINES, 1)?;
     let everywhere = options.number_or(DATA, 1)?;
-    let here = match options.number(DATA_LOCAL)? {
+    let local = options.number(DATA_LOCAL)?;
+    if local == Some(0) {
         // Only the front end runs here.
-        Some(0) => return Ok(Needs::Nothing),
-        Some(local) if machines == 1 => local,
-        _ if options.value(DATA_RANK).is_some() => 1,
-        _ => everywhere,
-    };
-    share(product(&[one[0], one[1], one[2], here])?, machines)
+        return Ok(Needs::Nothing);
+    }
+    let replica = |copies: u32| product(&[one[0], one[1], one[2], copies]);
+    if options.value(DATA_RANK).is_some() || options.has(ONE_RANK) {
+        // A replica spans machines only where there are more of these.
+        return share(replica(1)?, (machines / everywhere.max(1)).max(1));
+    }
+    match local {
+        Some(local) if machines == 1 => replica(local),
+        _ => share(replica(everywhere)?, machines),
+    }
 }

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
+use super::yaml;
+
 /// The names of one option: long ones with hyphens, then short ones.
 pub(super) type Names = &'static [&'static str];
 
@@ -22,11 +24,19 @@ pub(super) struct Options<'a> {
     words: &'a [String],
     /// By long name without hyphens in front; the words go before it.
     file: BTreeMap<String, String>,
+    /// Names that may be abbreviated, and those beside them that an abbreviation could mean as well. Empty where the
+    /// program takes none.
+    known: Names,
 }
 
 impl<'a> Options<'a> {
     pub(super) const fn of(words: &'a [String]) -> Self {
-        Self { words, file: BTreeMap::new() }
+        Self::abbreviated(words, &[])
+    }
+
+    /// As argparse reads them, if nobody forbids it: what begins like one of `known` only, means that one.
+    pub(super) const fn abbreviated(words: &'a [String], known: Names) -> Self {
+        Self { words, file: BTreeMap::new(), known }
     }
 
     pub(super) fn with_file(self, file: BTreeMap<String, String>) -> Self {
@@ -38,8 +48,8 @@ impl<'a> Options<'a> {
     pub(super) fn all(&self, names: Names) -> Vec<Found> {
         let mut found = Vec::new();
         let mut at = 0;
-        while at < self.words.len() {
-            let one = names.iter().find_map(|name| self.at(at, name));
+        while self.words.get(at).is_some_and(|word| word != "--") {
+            let one = self.at(at, names);
             at += one.as_ref().map_or(1, |one| one.words);
             found.extend(one);
         }
@@ -64,23 +74,46 @@ impl<'a> Options<'a> {
 
     /// Whether an option that takes no value is there.
     pub(super) fn has(&self, names: Names) -> bool {
-        let typed = self.words.iter().any(|word| names.contains(&normal(word).as_str()));
-        let set =
-            |name: &&str| self.file.get(name.trim_start_matches('-')).is_some_and(|value| value == "true");
+        let own = self.words.iter().take_while(|word| *word != "--");
+        let typed = own.map(|word| normal(word)).any(|word| self.is_meant(&word, names));
+        let set = |name: &&str| {
+            self.file.get(name.trim_start_matches('-')).is_some_and(|value| yaml::is_true(value))
+        };
         typed || names.iter().any(set)
     }
 
-    fn at(&self, at: usize, name: &str) -> Option<Found> {
+    fn at(&self, at: usize, names: Names) -> Option<Found> {
         let word = normal(&self.words[at]);
-        let next = || self.words.get(at + 1).cloned();
-        if word == name {
-            let value = next();
-            return Some(Found { at, words: if value.is_some() { 2 } else { 1 }, value });
+        let (name, attached) = match word.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (word.as_str(), None),
+        };
+        if self.is_meant(name, names) {
+            let value = attached.map(str::to_owned).or_else(|| self.words.get(at + 1).cloned());
+            let words = if attached.is_none() && value.is_some() { 2 } else { 1 };
+            return Some(Found { at, words, value });
         }
-        let rest = word.strip_prefix(name)?;
-        let attached = rest.strip_prefix('=').or_else(|| is_letter(name).then_some(rest));
-        attached.map(|value| Found { at, words: 1, value: Some(value.to_owned()) })
+        let letters = names.iter().filter(|name| is_letter(name));
+        let value = letters.filter_map(|letter| word.strip_prefix(letter)).next()?;
+        // What is a longer option is none with a value.
+        let is_another = self.known.iter().any(|known| known.starts_with(word.as_str()));
+        (!is_another).then(|| Found { at, words: 1, value: Some(value.to_owned()) })
     }
+
+    /// Whether a typed name means the option that has `names`.
+    fn is_meant(&self, typed: &str, names: Names) -> bool {
+        if names.contains(&typed) || self.known.contains(&typed) {
+            return names.contains(&typed);
+        }
+        let mut meant = self.known.iter().filter(|known| is_abbreviation(typed, known)).peekable();
+        meant.peek().is_some() && meant.all(|known| names.contains(known))
+    }
+}
+
+/// `--tensor` of `--tensor-parallel-size`, `-t` of `-tp`.
+fn is_abbreviation(typed: &str, whole: &str) -> bool {
+    let is_named = typed.len() > if typed.starts_with("--") { 2 } else { 1 };
+    is_named && whole.starts_with(typed) && typed.starts_with("--") == whole.starts_with("--")
 }
 
 /// `-g`, whose value may be written in the same word; `-tp` is a name, and may not.
