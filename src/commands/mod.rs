@@ -27,6 +27,7 @@ mod survivors;
 mod vigil;
 mod witness;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use crate::cli::{self, Cli, DoctorArgs, Parsed, ShimArgs, ShimVerb, Verb};
@@ -40,7 +41,11 @@ use open::{Needs, open};
 
 /// Does what the command line says. Does not return where the end is by a signal.
 pub(crate) fn main() -> ExitCode {
-    match cli::parse(std::env::args_os()) {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    if let Some(ended) = shim::called_as(&words) {
+        return ended;
+    }
+    match cli::parse(words) {
         Ok(Parsed::Show(text)) => end(show(&text)),
         Ok(Parsed::Do(cli)) => obey(&cli),
         Ok(Parsed::Complete(words)) => end(complete::answer(&words, &plain_out())),

@@ -3,7 +3,7 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::context::Context;
@@ -34,6 +34,16 @@ struct Call {
     /// The command line as it was typed, under the real program's name.
     typed: Vec<OsString>,
     judgement: Judgement,
+}
+
+/// As [`call`], where this program was started under the name of a shim, as the links that are installed do; `None` where
+/// it was not.
+pub(super) fn called_as(words: &[OsString]) -> Option<ExitCode> {
+    let name = Path::new(words.first()?).file_name()?;
+    shim::names().find(|known| name == *known)?;
+    let typed: Vec<OsString> =
+        [name.to_owned(), "--".into()].into_iter().chain(words[1..].iter().cloned()).collect();
+    Some(call(&Globals::default(), &typed))
 }
 
 /// Does what the shim stands for; `words` are its name, `--`, and the arguments.

@@ -73,7 +73,7 @@ pub(crate) fn in_path(
     path: &OsStr,
     own: &Path,
 ) -> impl Iterator<Item = Result<PathBuf, NotReal>> {
-    let own = fs::metadata(own).ok();
+    let own = fs::metadata(own).ok().map(|found| (own.to_path_buf(), found));
     std::env::split_paths(path).filter_map(move |directory| {
         // An empty entry means the working directory, as execvp(3) has it.
         let directory = if directory.as_os_str().is_empty() { PathBuf::from(".") } else { directory };
@@ -82,21 +82,31 @@ pub(crate) fn in_path(
         if !found.is_file() || access(&file, AccessFlags::X_OK).is_err() {
             return None;
         }
-        Some(match not_real(&file, &found, own.as_ref()) {
+        let own = own.as_ref().map(|(path, found)| (path.as_path(), found));
+        Some(match not_real(&file, &found, own) {
             None => Ok(file),
             Some(why) => Err(NotReal { path: file, why }),
         })
     })
 }
 
-fn not_real(file: &Path, found: &Metadata, own: Option<&Metadata>) -> Option<&'static str> {
-    if own.is_some_and(|own| (own.dev(), own.ino()) == (found.dev(), found.ino())) {
+fn not_real(file: &Path, found: &Metadata, own: Option<(&Path, &Metadata)>) -> Option<&'static str> {
+    if own.is_some_and(|(_, own)| (own.dev(), own.ino()) == (found.dev(), found.ino())) {
         return Some("chg itself");
     }
+    // Another version than this one, too.
+    if install::is_link_to_us(file) {
+        return Some("a shim");
+    }
     let start = beginning(file).unwrap_or_default();
+    let is_of_our_size = |(_, own): &(&Path, &Metadata)| own.len() == found.len();
+    if own.filter(is_of_our_size).is_some_and(|(own, _)| beginning(own).is_some_and(|own| own == start)) {
+        return Some("a copy of chg");
+    }
     (install::is_shim(&start) || calls_shim(&start)).then_some("a shim")
 }
 
+/// The beginning of a program also tells one build from another.
 fn beginning(file: &Path) -> Option<String> {
     let mut start = Vec::new();
     File::open(file).ok()?.take(LOOK).read_to_end(&mut start).ok()?;

@@ -1,12 +1,13 @@
-//! Puts shims into a directory and takes them away again. Touches nothing there that is not a shim.
+//! Puts shims into a directory and takes them away again. Touches nothing there that is not a shim. One is a link to this
+//! program, which knows by the name under which it is called what it stands for; a script where links cannot be made.
 
 use std::fs;
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-/// Every shim by name, with its text.
-const SHIMS: &[(&str, &str)] = &[
+/// Every shim by name, with its text as a script.
+pub(super) const SHIMS: &[(&str, &str)] = &[
     ("vllm", include_str!("../../shims/vllm")),
     ("torchrun", include_str!("../../shims/torchrun")),
     ("accelerate", include_str!("../../shims/accelerate")),
@@ -19,8 +20,11 @@ const SHIMS: &[(&str, &str)] = &[
     ("podman", include_str!("../../shims/podman")),
 ];
 
-/// The second line of every shim begins so.
+/// The second line of every script begins so.
 const MARK: &str = "# canhazgpu shim:";
+
+/// What a link to this program leads to.
+const OURS: [&str; 2] = ["chg", "canhazgpu"];
 
 /// What went wrong with a shim's file.
 #[derive(Debug, thiserror::Error)]
@@ -53,20 +57,27 @@ pub(crate) fn is_shim(start: &str) -> bool {
     start.lines().nth(1).is_some_and(|line| line.starts_with(MARK))
 }
 
+/// Whether a path is a link that leads to this program, of this or another version, or led there while it was installed.
+pub(crate) fn is_link_to_us(path: &Path) -> bool {
+    let Ok(next) = fs::read_link(path) else { return false };
+    let end = fs::canonicalize(path).unwrap_or(next);
+    end.file_name().is_some_and(|name| OURS.iter().any(|ours| name == *ours))
+}
+
 /// Where a user's shims go if nobody says otherwise; below `home` or what XDG_DATA_HOME says.
 pub(crate) fn usual_dir(data_home: Option<&Path>, home: Option<&Path>) -> Option<PathBuf> {
     let data = data_home.filter(|path| path.is_absolute()).map(Path::to_path_buf);
     data.or_else(|| home.map(|home| home.join(".local/share"))).map(|data| data.join("canhazgpu/shims"))
 }
 
-/// Writes the named shims, or all, into `dir`.
+/// Makes the named shims, or all, in `dir`, as links to `program`.
 ///
 /// # Errors
-/// An unknown name, before anything is written; a file in the way; the file system's.
-pub(crate) fn install(wanted: &[String], dir: &Path) -> Result<Vec<Placed>, InstallError> {
+/// An unknown name, before anything is made; a file in the way; the file system's.
+pub(crate) fn install(wanted: &[String], dir: &Path, program: &Path) -> Result<Vec<Placed>, InstallError> {
     let chosen = chosen(wanted)?;
     fs::create_dir_all(dir).map_err(|cause| InstallError::Write { path: dir.to_path_buf(), cause })?;
-    chosen.into_iter().map(|(name, text)| write(&dir.join(name), text)).collect()
+    chosen.into_iter().map(|(name, text)| place(&dir.join(name), text, program)).collect()
 }
 
 /// Takes the named shims, or all, away from `dir`.
@@ -91,20 +102,30 @@ fn chosen(wanted: &[String]) -> Result<Vec<(&'static str, &'static str)>, Instal
     wanted.iter().map(|name| find(name).ok_or_else(|| InstallError::Unknown { name: name.clone() })).collect()
 }
 
-/// Written beside and moved into place: another shell may be starting it at this moment.
-fn write(path: &Path, text: &str) -> Result<Placed, InstallError> {
+/// Made beside and moved into place: another shell may be starting it at this moment.
+fn place(path: &Path, text: &str, program: &Path) -> Result<Placed, InstallError> {
     if is_there(path) && !is_ours(path) {
         return Err(InstallError::NotOurs { path: path.to_path_buf() });
     }
     let beside = path.with_extension(format!("new.{}", std::process::id()));
-    let written = fs::File::create(&beside)
+    let _ = fs::remove_file(&beside);
+    let made = symlink(program, &beside).or_else(|cause| match cause.kind() {
+        // Some file systems know no links.
+        ErrorKind::PermissionDenied | ErrorKind::Unsupported => write(&beside, text),
+        _ => Err(cause),
+    });
+    made.and_then(|()| fs::rename(&beside, path)).map(|()| Placed::Written(path.to_path_buf())).map_err(
+        |cause| {
+            let _ = fs::remove_file(&beside);
+            InstallError::Write { path: path.to_path_buf(), cause }
+        },
+    )
+}
+
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    fs::File::create(path)
         .and_then(|mut file| file.write_all(text.as_bytes()))
-        .and_then(|()| fs::set_permissions(&beside, fs::Permissions::from_mode(0o755)))
-        .and_then(|()| fs::rename(&beside, path));
-    written.map(|()| Placed::Written(path.to_path_buf())).map_err(|cause| {
-        let _ = fs::remove_file(&beside);
-        InstallError::Write { path: path.to_path_buf(), cause }
-    })
+        .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o755)))
 }
 
 fn take_away(path: &Path) -> Result<Placed, InstallError> {
@@ -127,5 +148,5 @@ fn is_there(path: &Path) -> bool {
 }
 
 fn is_ours(path: &Path) -> bool {
-    fs::read_to_string(path).is_ok_and(|text| is_shim(&text))
+    is_link_to_us(path) || fs::read_to_string(path).is_ok_and(|text| is_shim(&text))
 }

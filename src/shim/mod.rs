@@ -26,7 +26,7 @@ mod tests;
 
 pub(crate) use container::{ContainerCall, Grant};
 pub(crate) use find::{FindError, HOPS, find_real, hops, in_path};
-pub(crate) use install::{InstallError, Placed, env_line, install, names, remove, usual_dir};
+pub(crate) use install::{InstallError, Placed, env_line, install, is_link_to_us, names, remove, usual_dir};
 
 /// Overrides the judgement: a number of GPUs, 0 for none, or `all`.
 pub(crate) const OVERRIDE: &str = "CANHAZGPU_SHIM_GPUS";

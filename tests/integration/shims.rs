@@ -78,6 +78,8 @@ fn each_program_gets_as_many_gpus_as_its_command_line_needs() {
         ("deepspeed --num_gpus 3 t.py", "deepspeed [t.py] on "),
         ("deepspeed --exclude localhost:0 t.py", "deepspeed [t.py] on 1,2,3"),
         ("sglang serve --tp 4", "sglang [serve] [--tp] [4] on 0,1,2,3"),
+        ("vllm serve m --device-ids 1,3 -tp 2", "vllm [serve] [m] [-tp] [2] on 1,3"),
+        ("sglang serve m --base-gpu-id 2 --tp 2", "sglang [serve] [m] [--tp] [2] on 2,3"),
         ("python-gpu 'a file' 'with\n\"all\"' ''", "python3 [a file] [with\n\"all\"] [] on "),
     ];
     for (line, says) in lines {
@@ -123,6 +125,7 @@ fn inside_a_reservation_nothing_more_is_reserved() {
         inside("torchrun --nproc-per-node what t.py"),
         "torchrun [--nproc-per-node] [what] [t.py] on 1,3\n"
     );
+    assert_eq!(inside("vllm serve m --device-ids 1"), "vllm [serve] [m] on 3\n", "it counts what it sees");
     // What picks GPUs past the variable picks among those of the reservation.
     assert_eq!(inside("deepspeed --num_gpus 1 t.py"), "deepspeed [t.py] on 1\n");
     assert_eq!(inside("deepspeed --include localhost:3 t.py"), "deepspeed [t.py] on 3\n");
@@ -224,7 +227,8 @@ fn shims_are_installed_listed_and_removed() {
     let bin = here.host.path("bin").display().to_string();
     assert_eq!(row("vllm"), format!("yes {bin}/vllm"));
     assert_eq!(row("python-gpu"), format!("no {bin}/python3"));
-    assert_eq!(row("podman"), "no not in PATH");
+    let bare = here.shell("PATH=$HERE/tools chg shim list");
+    assert!(bare.lines().any(|line| line.starts_with("podman ") && line.ends_with(" not in PATH")), "{bare}");
 
     assert_eq!(here.shell("chg shim remove vllm").lines().count(), 1);
     assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);

@@ -15,6 +15,8 @@ pub(super) struct Facts {
     pub(super) path: Vec<PathBuf>,
     /// Shims in PATH, by name.
     pub(super) shims: Vec<Shim>,
+    /// Links in the user's directory whose program is no longer there.
+    pub(super) dangling: Vec<PathBuf>,
 }
 
 /// One of the names of this program.
@@ -38,9 +40,18 @@ pub(super) enum Leads {
 pub(super) struct Shim {
     pub(super) name: &'static str,
     pub(super) file: PathBuf,
+    pub(super) made: Made,
     pub(super) stands: Stands,
     /// The program that it would run.
     pub(super) real: Option<PathBuf>,
+}
+
+/// How a shim comes to this program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Made {
+    Link,
+    /// It looks for `chg` in PATH.
+    Script,
 }
 
 /// Whether typing the name runs the shim.
@@ -60,6 +71,7 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
         ));
     }
     found.extend(facts.shims.iter().filter_map(|shim| behind(shim, facts)));
+    found.extend(facts.dangling.iter().map(|file| leads_nowhere(file)));
     found.push(Finding::ok(Area::Shims, sum(&facts.shims)));
     found
 }
@@ -68,7 +80,7 @@ fn name_of_ours(Name { name, leads }: &Name, facts: &Facts) -> Option<Finding> {
     let own = facts.own.display();
     match leads {
         Leads::Here => None,
-        Leads::Nowhere if facts.shims.is_empty() && facts.directory.is_none() => None,
+        Leads::Nowhere if facts.shims.iter().all(|shim| shim.made == Made::Link) => None,
         Leads::Nowhere => Some(Finding::warning(
             Area::Shims,
             format!("{name} is not in PATH, so that shims do not find it"),
@@ -80,6 +92,12 @@ fn name_of_ours(Name { name, leads }: &Name, facts: &Facts) -> Option<Finding> {
             "remove the one that is not wanted, or change the order of PATH",
         )),
     }
+}
+
+fn leads_nowhere(file: &Path) -> Finding {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let message = format!("{name} runs without a reservation: its shim {} leads nowhere", file.display());
+    Finding::warning(Area::Shims, message, format!("chg shim install {name}"))
 }
 
 fn behind(shim: &Shim, facts: &Facts) -> Option<Finding> {
@@ -113,7 +131,8 @@ mod tests {
     use crate::output::Level;
 
     fn shim(name: &'static str, stands: Stands, real: Option<&str>) -> Shim {
-        Shim { name, file: Path::new("/home/a/shims").join(name), stands, real: real.map(PathBuf::from) }
+        let file = Path::new("/home/a/shims").join(name);
+        Shim { name, file, made: Made::Script, stands, real: real.map(PathBuf::from) }
     }
 
     fn facts(shims: Vec<Shim>) -> Facts {
@@ -156,6 +175,14 @@ mod tests {
     }
 
     #[test]
+    fn a_link_whose_program_is_gone_is_told() {
+        let dangling = vec!["/home/a/shims/vllm".into()];
+        let (level, message) = first(&Facts { dangling, ..facts(vec![]) });
+        assert_eq!(level, Level::Warning);
+        assert_eq!(message, "vllm runs without a reservation: its shim /home/a/shims/vllm leads nowhere");
+    }
+
+    #[test]
     fn another_program_of_our_name_is_told_and_a_missing_one_where_shims_need_it() {
         let named = |leads, shims| Facts { names: vec![Name { name: "chg", leads }], ..facts(shims) };
         let (level, message) = first(&named(Leads::Elsewhere("/usr/local/bin/chg".into()), vec![]));
@@ -164,6 +191,8 @@ mod tests {
         assert_eq!(first(&named(Leads::Nowhere, vec![])).0, Level::Ok);
         let used = vec![shim("vllm", Stands::First, None)];
         assert_eq!(first(&named(Leads::Nowhere, used)).0, Level::Warning);
+        let linked = vec![Shim { made: Made::Link, ..shim("vllm", Stands::First, None) }];
+        assert_eq!(first(&named(Leads::Nowhere, linked)).0, Level::Ok, "a link needs no PATH");
         assert_eq!(messages(&named(Leads::Here, vec![])).len(), 1);
     }
 }

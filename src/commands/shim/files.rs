@@ -15,7 +15,7 @@ pub(crate) fn obey(verb: &ShimVerb, config: &Config, out: &Out) -> Result<Exit, 
     match verb {
         ShimVerb::Install(args) => {
             let directory = chosen(args.dir.as_deref(), config)?;
-            let placed = shim::install(&args.names, &directory)?;
+            let placed = shim::install(&args.names, &directory, &own_path()?)?;
             out.print(&placed.iter().map(told).collect::<Vec<_>>())?;
             if !is_in_path(&directory) {
                 out.warn("its directory is not in PATH", Some(&advice(args.dir.as_deref(), &directory)));
@@ -53,6 +53,18 @@ fn chosen(typed: Option<&Path>, config: &Config) -> Result<PathBuf, Error> {
         hint: Some("set shim.dir in the configuration, or say --dir DIRECTORY".into()),
     })?;
     absolute(directory).doing("finding the working directory")
+}
+
+/// Where this program is, as people find it: what its links lead to themselves may be gone after an upgrade.
+fn own_path() -> Result<PathBuf, Error> {
+    let own = env::current_exe().doing("finding out which program this is")?;
+    let is_own = |file: &PathBuf| file.canonicalize().is_ok_and(|file| file == own);
+    let path = env::var_os("PATH").unwrap_or_default();
+    let named = env::split_paths(&path)
+        .filter(|directory| directory.is_absolute())
+        .flat_map(|directory| ["chg", "canhazgpu"].map(|name| directory.join(name)))
+        .find(is_own);
+    Ok(named.unwrap_or(own))
 }
 
 fn fit_for_path(directory: PathBuf) -> Result<PathBuf, Error> {

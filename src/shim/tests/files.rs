@@ -33,16 +33,26 @@ impl Place {
     }
 }
 
+fn text_of(name: &str) -> &'static str {
+    install::SHIMS.iter().find(|(known, _)| *known == name).expect("a shim").1
+}
+
 const REAL: &str = "#!/bin/sh\necho real\n";
 
 #[test]
 fn the_real_program_is_found_behind_every_kind_of_shim() {
     let place = Place::new();
     let own = place.file("bin/chg", "\u{7f}ELF chg", 0o755);
-    install(&["vllm".to_owned()], &place.at("shims")).expect("installed");
+    install(&["vllm".to_owned()], &place.at("shims"), &own).expect("installed");
     fs::create_dir_all(place.at("linked")).expect("a directory");
     symlink(place.at("shims/vllm"), place.at("linked/vllm")).expect("a link to a shim");
-    place.file("copied/vllm", &fs::read_to_string(place.at("shims/vllm")).expect("text"), 0o755);
+    place.file("script/vllm", text_of("vllm"), 0o755);
+    place.file("copied/vllm", "\u{7f}ELF chg", 0o755);
+    let other = place.file("older/canhazgpu", "\u{7f}ELF an older one", 0o755);
+    fs::create_dir_all(place.at("upgraded")).expect("a directory");
+    symlink(other, place.at("upgraded/vllm")).expect("a link to another version");
+    fs::create_dir_all(place.at("removed")).expect("a directory");
+    symlink(place.at("nowhere/chg"), place.at("removed/vllm")).expect("a link that leads nowhere");
     fs::create_dir_all(place.at("named")).expect("a directory");
     symlink(&own, place.at("named/vllm")).expect("a link to the program");
     fs::create_dir_all(place.at("hard")).expect("a directory");
@@ -51,13 +61,16 @@ fn the_real_program_is_found_behind_every_kind_of_shim() {
     place.file("plain/vllm", REAL, 0o644);
     fs::create_dir_all(place.at("folder/vllm")).expect("a directory");
     let real = place.file("real/vllm", REAL, 0o755);
-    let before = ["shims", "linked", "copied", "named", "hard", "handmade", "plain", "folder", "absent"];
+    let before = [
+        "shims", "linked", "script", "copied", "upgraded", "removed", "named", "hard", "handmade", "plain",
+        "folder", "absent",
+    ];
     let all = [&before[..], &["real"]].concat();
     assert_eq!(find_real("vllm", &place.path(&all), &own), Ok(real));
     let Err(FindError::NotFound { passed_over, .. }) = find_real("vllm", &place.path(&before), &own) else {
         panic!("something was found")
     };
-    assert_eq!(passed_over.len(), 6, "{passed_over:?}");
+    assert_eq!(passed_over.len(), 8, "{passed_over:?}");
 }
 
 #[test]
@@ -85,24 +98,62 @@ fn shims_that_call_one_another_come_to_an_end() {
 #[test]
 fn installing_touches_nothing_but_shims() {
     let place = Place::new();
+    let own = place.file("bin/chg", "x", 0o755);
     let dir = place.at("a/b");
-    let all = install(&[], &dir).expect("installed");
+    let all = install(&[], &dir, &own).expect("installed");
     assert_eq!(all.len(), names().count());
     for name in names() {
-        let mode = fs::metadata(dir.join(name)).expect("a file").permissions().mode();
-        assert_eq!(mode & 0o777, 0o755, "{name}");
+        assert_eq!(fs::read_link(dir.join(name)).expect("a link"), own, "{name}");
     }
-    let again = install(&["ds".to_owned()], &dir).expect("replaced");
+    let again = install(&["ds".to_owned()], &dir, &own).expect("replaced");
     assert_eq!(again, [Placed::Written(dir.join("ds"))]);
-    fs::write(dir.join("docker"), REAL).expect("written");
-    assert!(matches!(install(&["docker".to_owned()], &dir), Err(InstallError::NotOurs { .. })));
-    assert!(matches!(remove(&["docker".to_owned()], &dir), Err(InstallError::NotOurs { .. })));
-    assert_eq!(fs::read_to_string(dir.join("docker")).expect("text"), REAL, "it is as it was");
+    for foreign in [Foreign::Script, Foreign::Link] {
+        let docker = foreign.at(&dir.join("docker"));
+        assert!(matches!(install(&["docker".to_owned()], &dir, &own), Err(InstallError::NotOurs { .. })));
+        assert!(matches!(remove(&["docker".to_owned()], &dir), Err(InstallError::NotOurs { .. })));
+        assert_eq!(fs::read_to_string(docker).expect("text"), REAL, "it is as it was");
+    }
     assert_eq!(remove(&["ds".to_owned()], &dir).expect("removed"), [Placed::Removed(dir.join("ds"))]);
     assert_eq!(remove(&["ds".to_owned()], &dir).expect("nothing"), [Placed::Absent(dir.join("ds"))]);
-    let unknown = install(&["vllm".to_owned(), "vlm".to_owned()], &place.at("c"));
+    let unknown = install(&["vllm".to_owned(), "vlm".to_owned()], &place.at("c"), &own);
     assert!(matches!(unknown, Err(InstallError::Unknown { .. })) && !place.at("c").exists());
     assert!(leftovers(&dir).is_empty(), "{:?}", leftovers(&dir));
+}
+
+/// Something of somebody else's under the name of a shim.
+enum Foreign {
+    Script,
+    Link,
+}
+
+impl Foreign {
+    fn at(&self, path: &Path) -> PathBuf {
+        let _ = fs::remove_file(path);
+        match self {
+            Self::Script => fs::write(path, REAL).expect("written"),
+            Self::Link => {
+                let real = path.with_file_name("real");
+                fs::write(&real, REAL).expect("written");
+                symlink(real, path).expect("a link");
+            }
+        }
+        path.to_path_buf()
+    }
+}
+
+#[test]
+fn what_is_left_of_another_version_is_replaced_and_removed() {
+    let place = Place::new();
+    let own = place.file("bin/chg", "x", 0o755);
+    let vllm = place.file("shims/vllm", text_of("vllm"), 0o755);
+    let ds = place.at("shims/ds");
+    symlink(place.at("gone/canhazgpu"), &ds).expect("a link");
+    let both = ["vllm".to_owned(), "ds".to_owned()];
+    assert!(install(&both, &place.at("shims"), &own).is_ok());
+    assert_eq!((fs::read_link(&vllm).ok(), fs::read_link(&ds).ok()), (Some(own.clone()), Some(own)));
+    fs::remove_file(place.at("bin/chg")).expect("removed");
+    assert_eq!(remove(&both, &place.at("shims")).expect("removed").len(), 2);
+    assert!(fs::read_dir(place.at("shims")).expect("a directory").next().is_none());
 }
 
 fn leftovers(dir: &Path) -> Vec<PathBuf> {
@@ -122,12 +173,12 @@ fn a_shell_puts_the_directory_first_once() {
 }
 
 #[test]
-fn every_shim_calls_the_program_with_all_its_arguments() {
+fn every_script_calls_the_program_with_all_its_arguments() {
     let place = Place::new();
     place.file("bin/chg", "#!/bin/sh\nfor word in \"$@\"; do printf '<%s>' \"$word\"; done\n", 0o755);
-    install(&[], &place.at("shims")).expect("installed");
     for name in names() {
-        let ran = Command::new(place.at("shims").join(name))
+        let script = place.file(&format!("shims/{name}"), text_of(name), 0o755);
+        let ran = Command::new(script)
             .args(["a b", "", "--help", "$x"])
             .env("PATH", format!("{}:/usr/bin:/bin", place.at("bin").display()))
             .output()

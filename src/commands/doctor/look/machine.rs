@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, Gid, Group, eaccess, getegid, geteuid, getgroups};
 
@@ -67,8 +67,11 @@ fn is_member(group: u32) -> bool {
 pub(super) fn shims(config: &Config) -> shims::Facts {
     let own = env::current_exe().unwrap_or_default();
     let path = env::var_os("PATH").unwrap_or_default();
-    let directory = directory(config).filter(|directory| holds_shims(directory));
+    let usual = directory(config);
+    let dangling = usual.as_deref().map(dangling).unwrap_or_default();
+    let directory = usual.filter(|directory| holds_shims(directory));
     shims::Facts {
+        dangling,
         names: ["chg", "canhazgpu"].map(|name| name_of_ours(name, &path, &own)).into(),
         path: env::split_paths(&path).collect(),
         shims: shim::names().filter_map(|name| shim(name, &path, &own)).collect(),
@@ -80,6 +83,11 @@ pub(super) fn shims(config: &Config) -> shims::Facts {
 fn holds_shims(directory: &Path) -> bool {
     let nowhere = Path::new("");
     shim::names().any(|name| shim::in_path(name, directory.as_os_str(), nowhere).any(|found| found.is_err()))
+}
+
+fn dangling(directory: &Path) -> Vec<PathBuf> {
+    let files = shim::names().map(|name| directory.join(name));
+    files.filter(|file| shim::is_link_to_us(file) && !file.exists()).collect()
 }
 
 fn name_of_ours(name: &'static str, path: &OsString, own: &Path) -> shims::Name {
@@ -107,7 +115,9 @@ fn shim(name: &'static str, path: &OsStr, own: &Path) -> Option<shims::Shim> {
             Ok(real) => before = before.or(Some(real)),
         }
     }
+    let file = file?;
+    let made = if shim::is_link_to_us(&file) { shims::Made::Link } else { shims::Made::Script };
     let stands = before.map_or(shims::Stands::First, shims::Stands::Behind);
     let real = shim::find_real(shim::program(name), path, own).ok();
-    Some(shims::Shim { name, file: file?, stands, real })
+    Some(shims::Shim { name, file, made, stands, real })
 }
