@@ -8,6 +8,8 @@ package_of() {
     busybox) echo busybox-static ;;
     cc) echo gcc libc6-dev ;;
     setpriv) echo util-linux ;;
+    vi) echo vim-tiny ;;
+    man) echo man-db ;;
     *) echo "$1" ;;
     esac
 }

@@ -149,9 +149,19 @@ impl Take {
         self.notes_terminal();
     }
 
+    /// Presses keys when all that runs below the shell sleeps. A program that has painted its screen and does not read
+    /// yet may miss a signal, or throw keys away.
+    pub(crate) fn presses(&mut self, keys: &str) {
+        wait_until("the program to read", || {
+            let job = descendants_of(self.shell_pid);
+            !job.is_empty() && job.iter().all(|pid| matches!(state(*pid), Some('S' | 'T' | 'Z') | None))
+        });
+        self.types(keys);
+    }
+
     /// Presses Ctrl-Z in front of a painted screen, and waits until that is left behind.
     pub(crate) fn suspends_screen(&mut self) {
-        self.types(CTRL_Z);
+        self.presses(CTRL_Z);
         self.glimpses("prompt> ");
         self.job_stops();
         self.enters("echo all stopped");
