@@ -15,9 +15,9 @@ pub(crate) fn model_of<'a>(commands: impl IntoIterator<Item = &'a [String]>) -> 
 
 fn in_words(words: &[&str]) -> Option<String> {
     let program = |names: &[&str]| position_of(words, names);
-    if let Some(at) = program(&["lm_eval", "lm-eval", "lm_eval.__main__"]) {
+    if let Some(at) = program(&["lm_eval", "lm-eval", "lm_eval.__main__", "lmms_eval"]) {
         // Its --model names a way to run models.
-        return value(&words[at + 1..], &["--model_args", "--model-args"]).and_then(|args| pretrained(&args));
+        return pretrained_in(&words[at + 1..]);
     }
     if let Some(at) = program(&["vllm", "sglang", "text-generation-server", "vllm.entrypoints.cli.main"])
         && let Some(["serve", name, ..]) = words.get(at + 1..)
@@ -25,9 +25,11 @@ fn in_words(words: &[&str]) -> Option<String> {
     {
         return Some((*name).to_owned());
     }
-    if program(&["llama-server", "llama-cli", "llama-bench", "llama-batched-bench", "llama_cpp.server"])
-        .is_some()
-        && let Some(model) = value(words, &["-m", "--model", "-hf", "-hfr", "--hf-repo"])
+    let is_llama_cpp = |word: &&str| base(word).starts_with("llama-") || base(word) == "llama_cpp.server";
+    // Not before it: there -m is an option of Python's.
+    if let Some(at) = words.iter().position(is_llama_cpp)
+        && let Some(model) =
+            value(&words[at + 1..], &["-hf", "-hfr", "--hf-repo", "-m", "--model", "-mu", "--model-url"])
     {
         return Some(model);
     }
@@ -82,6 +84,19 @@ fn is_value(word: &str) -> bool {
     !word.is_empty() && !word.starts_with('-')
 }
 
+/// The value of `pretrained` in the words after `--model_args`: all in one, or one each.
+fn pretrained_in(words: &[&str]) -> Option<String> {
+    let options = ["--model_args", "--model-args", "-a"];
+    words.iter().enumerate().find_map(|(at, word)| match word.split_once('=') {
+        Some((option, args)) if options.contains(&option) => pretrained(args),
+        _ if options.contains(word) => {
+            let mut args = words[at + 1..].iter().take_while(|word| is_value(word));
+            args.find_map(|args| pretrained(args))
+        }
+        _ => None,
+    })
+}
+
 /// `pretrained=NAME,dtype=auto`, or the same as JSON.
 fn pretrained(args: &str) -> Option<String> {
     if let Ok(json) = serde_json::from_str::<serde_json::Value>(args) {
@@ -96,7 +111,8 @@ fn pretrained(args: &str) -> Option<String> {
 
 /// As shown: of a path what tells it apart, and no more characters than fit a line.
 fn short(model: &str) -> String {
-    let name = if model.starts_with(['/', '.', '~']) { last_of_path(model) } else { model.to_owned() };
+    let is_path = model.starts_with(['/', '.', '~']) || model.contains("://");
+    let name = if is_path { last_of_path(model) } else { model.to_owned() };
     name.chars().take(LONGEST).collect()
 }
 

@@ -1,15 +1,20 @@
 //! `chg status`: every GPU, what it is used for, and by whom.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::context::Context;
+use crate::attribution;
 use crate::config::{StatusForm, StatusOptions};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::gpu::GpuError;
+use crate::model::ids::GpuIndex;
+use crate::model::occupancy::{self, Claim, Judged, Occupancy, Role};
+use crate::model::plan;
+use crate::model::pool::Pool;
 use crate::model::verb::Standing;
 use crate::model::waiter::Waiter;
-use crate::model::{occupancy, plan};
 use crate::output::{self, Delivery, Out, OutputError, QueueView, StatusView, WatchView};
 
 /// Shows the GPUs in the form that was asked for.
@@ -64,9 +69,22 @@ fn look(ctx: &mut Context<'_>) -> Result<Look, Error> {
     ctx.eyes.look_closely();
     let pool = ctx.pool_or_preview(&snapshot);
     let seats = ctx.eyes.seat_owners(&pool);
-    let (occupancies, waiting) = ctx.eyes.with_seen(&pool, &seats, |seen| {
+    let (mut occupancies, waiting) = ctx.eyes.with_seen(&pool, &seats, |seen| {
         (occupancy::judge(&pool, seen, snapshot.now), plan::standings(&pool, seen, snapshot.now))
     });
+    name_models(&mut occupancies, &pool);
     let status = StatusView::new(&pool, &occupancies, ctx.eyes.gpus(), snapshot.now);
     Ok(Look { status, waiting, trouble })
+}
+
+/// A process that tells no model, having written over its command line, serves the one that its run was started with.
+fn name_models(occupancies: &mut BTreeMap<GpuIndex, Occupancy>, pool: &Pool) {
+    for occupancy in occupancies.values_mut() {
+        let Claim::Reserved { id, .. } = &occupancy.claim else { continue };
+        let Some(held) = pool.reservations.get(id) else { continue };
+        let untold = |judged: &&mut Judged| judged.role == Role::Holder && judged.process.model.is_none();
+        for judged in occupancy.processes.iter_mut().filter(untold) {
+            judged.process.model = attribution::model_of([held.command.as_slice()]);
+        }
+    }
 }

@@ -16,6 +16,7 @@ mod line;
 mod line_terminal;
 mod manual;
 mod mistakes;
+mod models;
 mod nesting;
 mod origin;
 mod orphans;

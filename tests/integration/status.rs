@@ -165,19 +165,6 @@ fn a_long_note_makes_no_line_longer_than_it_must() {
 }
 
 #[test]
-fn the_model_in_use_is_shown() {
-    let host = Host::with_gpus(1);
-    host.gpus.worker("vllm");
-    let _server = host.me().starts(&["--", "vllm", "serve", "meta-llama/Llama-3.1-8B", "-tp", "1"]);
-    host.processes_on(0, 1);
-    assert!(host.line(0).ends_with("[model: meta-llama/Llama-3.1-8B]"), "{}", host.line(0));
-    assert_eq!(
-        host.json(&["status"])[0]["model"],
-        json!({"provider": "meta-llama", "model": "meta-llama/Llama-3.1-8B"})
-    );
-}
-
-#[test]
 fn a_driver_that_does_not_answer_keeps_nobody_waiting() {
     let host = Host::with_gpus(2);
     host.me().does(&["--", "true"]);
