@@ -103,6 +103,11 @@ impl Eyes {
         Ok(())
     }
 
+    /// What can be known of these processes, whatever they use.
+    pub(crate) fn owners(&self, pids: impl IntoIterator<Item = Pid>) -> BTreeMap<Pid, Process> {
+        attribution::owners(pids, &self.accounts, Detail::Brief)
+    }
+
     /// Finds out what people want to know of the processes: command lines, models, names of containers.
     pub(crate) fn look_closely(&mut self) {
         let mut owners = attribution::owners(pids(&self.gpus), &self.accounts, Detail::Full);

@@ -1,5 +1,5 @@
 //! What an ended run left behind on its GPUs, and `release` ending it: processes of the caller's whose launcher is
-//! dead. Nobody else could: without a daemon the kernel leaves them alone.
+//! dead, and the masters of such. Nobody else could: without a daemon the kernel leaves them alone.
 
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
@@ -11,11 +11,13 @@ use super::context::Context;
 use crate::attribution;
 use crate::error::Error;
 use crate::model::identity::Life;
-use crate::model::ids::{GpuIndex, Pid, Uid};
+use crate::model::ids::{GpuIndex, Pid, Timestamp};
 use crate::model::occupancy::{self, Claim, Judged, Occupancy, Role};
 use crate::model::pool::Pool;
+use crate::model::process::Process;
 use crate::model::reservation::{Kind, Reservation};
 use crate::sys::pidfd::Pidfd;
+use crate::sys::process::own_pid;
 use crate::sys::signal::Signal;
 
 /// From SIGTERM to SIGKILL.
@@ -44,9 +46,11 @@ pub(super) fn on(ctx: &mut Context<'_>, gpus: &[GpuIndex]) -> Result<Orphaned, E
 }
 
 fn of(ctx: &Context<'_>, pool: &Pool, verdict: &Occupancy) -> Survivors {
-    let uid = ctx.actor.uid;
     match &verdict.claim {
-        Claim::Nobody { .. } => used_by(uid, verdict, |judged| matches!(judged.role, Role::Orphan { .. })),
+        Claim::Nobody { past, .. } => {
+            let since = past.as_ref().map(|past| past.started);
+            left_on(ctx, verdict, since, |judged| matches!(judged.role, Role::Orphan { .. }))
+        }
         Claim::Reserved { id, .. } => match pool.reservations.get(id).filter(|lease| is_orphaned(ctx, lease))
         {
             Some(lease) => {
@@ -54,12 +58,10 @@ fn of(ctx: &Context<'_>, pool: &Pool, verdict: &Occupancy) -> Survivors {
                 // started under the reservation are meant as well.
                 let is_its = |judged: &Judged| match judged.role {
                     Role::Holder => true,
-                    Role::HolderOutside => {
-                        judged.process.started.is_some_and(|started| started.after(SLACK) >= lease.started)
-                    }
+                    Role::HolderOutside => started_since(&judged.process, lease.started),
                     _ => false,
                 };
-                let mut found = used_by(uid, verdict, is_its);
+                let mut found = left_on(ctx, verdict, Some(lease.started), is_its);
                 let child = lease
                     .child
                     .as_ref()
@@ -84,10 +86,40 @@ fn is_orphaned(ctx: &Context<'_>, lease: &Reservation) -> bool {
         && examined.is_some_and(|launcher| attribution::life(here, launcher) == Life::Dead)
 }
 
-fn used_by(uid: Uid, verdict: &Occupancy, is_meant: impl Fn(&Judged) -> bool) -> Survivors {
-    let theirs =
-        verdict.processes.iter().filter(|judged| judged.process.uid == Some(uid) && is_meant(judged));
-    theirs.map(|judged| (judged.process.pid, judged.process.name.clone())).collect()
+/// The caller's own processes on a GPU that are meant, and their masters: those above them that started under the
+/// reservation too, whatever they use. They would only start their workers anew.
+fn left_on(
+    ctx: &Context<'_>,
+    verdict: &Occupancy,
+    since: Option<Timestamp>,
+    is_meant: impl Fn(&Judged) -> bool,
+) -> Survivors {
+    let is_callers = |process: &Process| process.uid == Some(ctx.actor.uid);
+    let meant: Vec<&Process> = verdict
+        .processes
+        .iter()
+        .filter(|judged| is_callers(&judged.process) && is_meant(judged))
+        .map(|judged| &judged.process)
+        .collect();
+    let above = ctx.eyes.owners(meant.iter().flat_map(|process| process.ancestors.iter().copied()));
+    // Never the shell that this is typed in.
+    let own = ctx.eyes.owners([own_pid()]);
+    let is_above_us = |pid: &Pid| own.values().any(|own| own.pid == *pid || own.ancestors.contains(pid));
+    let is_master = |process: &&Process| {
+        is_callers(process)
+            && since.is_some_and(|since| started_since(process, since))
+            && !is_above_us(&process.pid)
+    };
+    let masters = meant.iter().flat_map(|process| {
+        let line = process.ancestors.iter().map_while(|pid| above.get(pid));
+        line.take_while(is_master)
+    });
+    let masters: Vec<&Process> = masters.collect();
+    meant.into_iter().chain(masters).map(|process| (process.pid, process.name.clone())).collect()
+}
+
+fn started_since(process: &Process, since: Timestamp) -> bool {
+    process.started.is_some_and(|started| started.after(SLACK) >= since)
 }
 
 /// Ends them: SIGTERM, a grace, SIGKILL. Returns those that are still there.

@@ -8,6 +8,7 @@ mod contention;
 mod crash;
 mod damage;
 mod doctor;
+mod engine;
 mod exit_status;
 mod founding;
 mod hidden;
