@@ -147,8 +147,9 @@ impl Config {
         self.settings.in_force()
     }
 
-    /// Variables named like settings that are none: misspelt, or another version's.
-    pub(crate) fn stray_variables(&self) -> &[String] {
-        &self.settings.strays
+    /// Variables named like settings that are none, misspelt or another version's, and what each was probably meant to
+    /// be.
+    pub(crate) fn stray_variables(&self) -> Vec<(String, Option<String>)> {
+        self.settings.strays.iter().map(|name| (name.clone(), settings::meant_variable(name))).collect()
     }
 }

@@ -60,7 +60,7 @@ pub(crate) fn run(mut ctx: Context<'_>, run: &Run<'_>, program: Program) -> Resu
     let request = request(&ctx, run)?;
     match claim::until_granted(&mut ctx, request, Some(&(run, &program)), &signals)? {
         Claimed::Interrupted(signal) => Ok(Ran::Early(Exit::Signal(signal))),
-        Claimed::Granted(grant) => hold(ctx, *grant).map(Ran::Like),
+        Claimed::Granted(grant) => hold(ctx, *grant, run.options).map(Ran::Like),
     }
 }
 
@@ -96,7 +96,7 @@ impl Spawn for (&Run<'_>, &Program) {
 }
 
 /// From the grant to the release.
-fn hold(mut ctx: Context<'_>, grant: Grant) -> Result<Settled, Error> {
+fn hold(mut ctx: Context<'_>, grant: Grant, options: &RunOptions) -> Result<Settled, Error> {
     let Grant { reservation, taken, applied, waited } = grant;
     let Taken { seats, child } = taken;
     let child = match child {
@@ -112,6 +112,9 @@ fn hold(mut ctx: Context<'_>, grant: Grant) -> Result<Settled, Error> {
         }
     };
     ctx.out.say(output::granted(&reservation, waited.unwrap_or_default()));
+    if let (Some(timeout), Some(place)) = (options.timeout, &options.imposed_by) {
+        ctx.out.say(output::limited(timeout, &place.to_string()));
+    }
     ctx.eyes.close();
     let out = ctx.out;
     let mut around = Around::new(out, ctx.eyes.closed(), applied.pool.clone(), reservation.gpus.clone());

@@ -13,7 +13,7 @@ pub(crate) enum ConfigError {
     #[error("{place}: {why}")]
     Syntax { place: Origin, why: String },
     #[error("{place}: unknown key '{key}'; {allowed}")]
-    Unknown { place: Origin, key: String, allowed: String },
+    Unknown { place: Origin, key: String, allowed: String, meant: Option<String> },
     #[error("{place}: {key}: {why}")]
     Bad { place: Origin, key: String, why: String },
     #[error("{place}: {key} is for the host to set, in {}", host.display())]
@@ -29,10 +29,14 @@ impl ConfigError {
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Usage(usage) => usage.hint().map(str::to_owned),
+            Self::Unknown { meant: Some(meant), .. } => Some(format!("did you mean {meant}?")),
             Self::Unreadable { .. } | Self::Syntax { .. } | Self::Unknown { .. } | Self::Bad { .. } => {
                 Some("'man canhazgpu-config' explains every key".to_owned())
             }
-            Self::NotYours { .. } | Self::OverLimit { .. } => None,
+            Self::NotYours { .. } => Some("take it out; the administrator of this host sets it".to_owned()),
+            Self::OverLimit { .. } => {
+                Some("ask for less; the administrator of this host sets the limit".to_owned())
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 use super::datum::Kind;
 use super::error::ConfigError;
 use super::resolve::{Layer, Origin};
-use super::settings::{Setting, allowed_beside, is_section};
+use super::settings::{Setting, allowed_beside, is_section, meant};
 
 /// A value as a file has it.
 #[derive(Debug)]
@@ -53,8 +53,8 @@ fn collect(
                 collect(layer, &key, inner, into)?;
             }
             (None, _) => {
-                let allowed = allowed_beside(&key);
-                return Err(ConfigError::Unknown { place, key, allowed });
+                let (allowed, meant) = (allowed_beside(&key), meant(&key));
+                return Err(ConfigError::Unknown { place, key, allowed, meant });
             }
         }
     }

@@ -3,10 +3,10 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::Config;
 use super::datum::Held;
 use super::error::ConfigError;
-use super::resolve::Value;
+use super::resolve::{Origin, Value};
+use super::{Config, Policy};
 use crate::cli::{
     BusyArgs, DoctorArgs, ExtendArgs, GpuArgs, GpuIds, OnLost, Orphans, QueueArgs, ReleaseArgs, ReportArgs,
     ReserveArgs, RunArgs, StatusArgs, StatusLayout, UsageError,
@@ -29,6 +29,8 @@ pub(crate) struct RunOptions {
     /// Exit status when the GPUs were not free in time.
     pub(crate) busy_status: u8,
     pub(crate) timeout: Option<Duration>,
+    /// Where the timeout came from, if nobody asked for it: then it is told.
+    pub(crate) imposed_by: Option<Origin>,
     pub(crate) note: Option<String>,
     pub(crate) label: Option<String>,
     /// Set only if asked for: it makes a request to stop end the command by force.
@@ -151,12 +153,14 @@ impl Config {
     /// # Errors
     /// More than the host allows.
     pub(crate) fn run_on(&self, demand: Demand, args: &RunArgs) -> Result<RunOptions, ConfigError> {
+        let (timeout, imposed_by) = self.timeout(args.timeout)?;
         Ok(RunOptions {
             demand: self.within_share(demand)?,
             share: self.share(),
             on_busy: self.on_busy("run", &args.busy),
             busy_status: self.busy_status("run", &args.busy),
-            timeout: self.timeout(args.timeout)?,
+            timeout,
+            imposed_by,
             note: self.typed_or(args.note.clone(), "run.note"),
             label: self.typed_or(args.user.clone(), "run.user"),
             grace: self.typed_or(args.grace, "run.grace"),
@@ -272,17 +276,15 @@ impl Config {
             .unwrap_or(crate::exit::BUSY)
     }
 
-    fn timeout(&self, typed: Option<Duration>) -> Result<Option<Duration>, ConfigError> {
-        let policy = self.policy();
-        let most = policy.max_duration.map(|limit| limit.value);
-        match self.typed_or(typed, "run.timeout") {
-            Some(asked) => self.within_limit(asked).map(Some),
-            // What nobody asked for is not refused, but cut.
-            None => Ok(match (policy.default_timeout.map(|set| set.value), most) {
-                (Some(usual), Some(most)) => Some(usual.min(most)),
-                (usual, most) => usual.or(most),
-            }),
+    /// The timeout, and who set it if nobody asked for one.
+    fn timeout(&self, typed: Option<Duration>) -> Result<(Option<Duration>, Option<Origin>), ConfigError> {
+        if let Some(asked) = self.typed_or(typed, "run.timeout") {
+            return Ok((Some(self.within_limit(asked)?), None));
         }
+        // What nobody asked for is not refused, but cut.
+        let Policy { default_timeout, max_duration, .. } = self.policy();
+        let set = [default_timeout, max_duration].into_iter().flatten().min_by_key(|set| set.value);
+        Ok((set.as_ref().map(|set| set.value), set.map(|set| set.origin)))
     }
 
     fn lasts(&self, typed: Option<Duration>) -> Result<Duration, ConfigError> {

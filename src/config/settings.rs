@@ -28,6 +28,15 @@ impl Setting {
         SETTINGS.iter().find(|setting| setting.key == key)
     }
 
+    /// Empty for the keys above every section.
+    fn section(&self) -> &'static str {
+        self.key.split_once('.').map_or("", |(section, _)| section)
+    }
+
+    fn name(&self) -> &'static str {
+        self.key.split_once('.').map_or(self.key, |(_, name)| name)
+    }
+
     /// The variable that sets it.
     pub(super) fn variable(&self) -> String {
         format!("CANHAZGPU_{}", self.key.replace('.', "_").to_ascii_uppercase())
@@ -51,6 +60,39 @@ pub(super) fn allowed_beside(key: &str) -> String {
     }
     let place = section.map_or_else(String::new, |section| format!(" in [{section}]"));
     format!("allowed{place}: {}", allowed.join(", "))
+}
+
+/// What a key that is none was probably meant to be, as a file has it.
+pub(super) fn meant(key: &str) -> Option<String> {
+    let (section, name) = key.split_once('.').unwrap_or(("", key));
+    let beside = |setting: &&Setting| setting.section() == section;
+    let alike = |word: &str| strsim::jaro(word, name);
+    let nearest = SETTINGS.iter().filter(beside).max_by(|a, b| alike(a.name()).total_cmp(&alike(b.name())));
+    if let Some(setting) = nearest.filter(|setting| is_alike(alike(setting.name()))) {
+        return Some(format!("'{}'", setting.name()));
+    }
+    let elsewhere = SETTINGS.iter().find(|setting| setting.name() == name);
+    let place = |setting: &Setting| match setting.section() {
+        "" => format!("'{name}', above every section"),
+        section => format!("'{name}' in [{section}]"),
+    };
+    let sections = SETTINGS.iter().map(Setting::section).filter(|_| section.is_empty());
+    let misspelt =
+        || sections.max_by(|a, b| alike(a).total_cmp(&alike(b))).filter(|word| is_alike(alike(word)));
+    elsewhere.map(place).or_else(|| misspelt().map(|word| format!("[{word}]")))
+}
+
+/// The variable of a setting that a name was probably meant to be.
+pub(super) fn meant_variable(name: &str) -> Option<String> {
+    let alike = |setting: &Setting| strsim::jaro(&setting.variable(), name);
+    let nearest = SETTINGS.iter().max_by(|a, b| alike(a).total_cmp(&alike(b)))?;
+    // All of them begin alike.
+    (alike(nearest) > 0.9).then(|| nearest.variable())
+}
+
+/// As clap judges the words of a command line.
+fn is_alike(likeness: f64) -> bool {
+    likeness > 0.7
 }
 
 pub(super) fn is_section(name: &str) -> bool {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::model::duration::InShort;
 use crate::model::ids::{GpuIndex, Timestamp};
 use crate::model::reservation::Reservation;
 
@@ -20,6 +21,12 @@ pub(crate) fn granted(reservation: &Reservation, waited: Duration) -> Line {
         return line;
     }
     line.with(Tone::Dim, &format!(" (waited {})", brief(waited)))
+}
+
+/// What the host allows a run that names no timeout, and where that stands.
+pub(crate) fn limited(timeout: Duration, place: &str) -> Line {
+    Line::from(format!("it may run for {}", InShort(timeout)))
+        .with(Tone::Dim, &format!(" ({place}; -t sets another)"))
 }
 
 /// `Reserved 2 GPU(s): [1, 3] for 4h 0m 0s`.

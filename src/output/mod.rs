@@ -21,7 +21,9 @@ mod trace;
 mod wait;
 mod watch;
 
-pub(crate) use answers::{exports, extended, freed, granted, released, reserved, reserved_json, short};
+pub(crate) use answers::{
+    exports, extended, freed, granted, limited, released, reserved, reserved_json, short,
+};
 pub(crate) use ask::Answer;
 pub(crate) use doctor::{Area, DoctorView, Finding, Level, SettingView, doctor};
 pub(crate) use escape::{clip, escape};

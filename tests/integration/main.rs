@@ -21,6 +21,7 @@ mod models;
 mod nesting;
 mod origin;
 mod orphans;
+mod policy;
 mod redis;
 mod report;
 mod reserve;

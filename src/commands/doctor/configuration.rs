@@ -9,8 +9,8 @@ use crate::output::{Area, Finding};
 pub(super) struct Facts {
     /// What is wrong, and what to do about it.
     pub(super) mistakes: Vec<(String, Option<String>)>,
-    /// Variables named like settings that are none.
-    pub(super) strays: Vec<String>,
+    /// Variables named like settings that are none, and what each was probably meant to be.
+    pub(super) strays: Vec<(String, Option<String>)>,
     /// The files that are there.
     pub(super) files: Vec<PathBuf>,
 }
@@ -20,12 +20,12 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
         .mistakes
         .iter()
         .map(|(mistake, hint)| Finding::problem(Area::Configuration, mistake.clone(), hint.clone()));
-    let strays = facts.strays.iter().map(|name| {
-        Finding::warning(
-            Area::Configuration,
-            format!("{name} is set and is no setting"),
-            format!("unset {name}; 'man canhazgpu-config' names those that there are"),
-        )
+    let strays = facts.strays.iter().map(|(name, meant)| {
+        let mend = match meant {
+            Some(meant) => format!("did you mean {meant}?"),
+            None => format!("unset {name}; 'man canhazgpu-config' names those that there are"),
+        };
+        Finding::warning(Area::Configuration, format!("{name} is set and is no setting"), mend)
     });
     let found: Vec<_> = mistakes.chain(strays).collect();
     if found.is_empty() { vec![Finding::ok(Area::Configuration, read(&facts.files))] } else { found }
@@ -45,13 +45,14 @@ mod tests {
     fn a_mistake_is_a_problem_and_a_stray_variable_a_warning() {
         let facts = Facts {
             mistakes: vec![("config.toml, line 2: unknown key 'x'".into(), Some("see the manual".into()))],
-            strays: vec!["CANHAZGPU_STOER".into()],
+            strays: vec![("CANHAZGPU_STOER".into(), Some("CANHAZGPU_STORE".into()))],
             files: vec!["/etc/canhazgpu/config.toml".into()],
         };
         let found = judge(&facts);
         assert_eq!(found.iter().map(|one| one.level).collect::<Vec<_>>(), [Level::Problem, Level::Warning]);
         assert_eq!(found[0].mend.as_deref(), Some("see the manual"));
         assert!(found[1].message.contains("CANHAZGPU_STOER"), "{found:?}");
+        assert_eq!(found[1].mend.as_deref(), Some("did you mean CANHAZGPU_STORE?"));
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub(super) fn around(config: &Config, mistakes: &[ConfigError], sources: &Source
 
 fn configuration_of(config: &Config, mistakes: &[ConfigError], sources: &Sources) -> configuration::Facts {
     let mistakes = mistakes.iter().map(|mistake| (mistake.to_string(), mistake.hint())).collect();
-    configuration::Facts { mistakes, strays: config.stray_variables().to_vec(), files: sources.files() }
+    configuration::Facts { mistakes, strays: config.stray_variables(), files: sources.files() }
 }
 
 /// A store that answered.
