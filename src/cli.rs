@@ -1,6 +1,7 @@
 //! The command line, as clap types: what may be typed. Nothing is looked up or decided here; defaults come from the
 //! configuration, so that every option left out stays `None`.
 
+mod at_once;
 mod choices;
 pub(crate) mod complete;
 pub(crate) mod manual;

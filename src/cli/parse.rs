@@ -5,10 +5,11 @@ use std::ffi::{OsStr, OsString};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Command, CommandFactory, FromArgMatches};
 
+use super::at_once;
 use super::split::{self, Shape};
 use super::usage::UsageError;
 use super::values;
-use super::{Cli, Globals, ShimArgs, ShimVerb, Shown, Verb};
+use super::{Cli, ShimVerb, Verb};
 
 /// What a command line asks for.
 #[derive(Debug)]
@@ -27,16 +28,16 @@ pub(crate) enum Parsed {
 pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Parsed, UsageError> {
     let mut words = words.into_iter();
     let program = words.next().unwrap_or_else(|| OsString::from("chg"));
-    let mut words: Vec<OsString> = words.collect();
-    if let Some(call) = shim_at_once(&words) {
-        return Ok(call);
+    let words: Vec<OsString> = words.collect();
+    match at_once::read(&words) {
+        Some(Parsed::Do(cli)) => accept(*cli).map(|cli| Parsed::Do(Box::new(cli))),
+        Some(plain) => Ok(plain),
+        None => in_full(&program, words),
     }
-    if let [verb, answer, typed @ ..] = &*words
-        && verb == "completions"
-        && answer == "--answer"
-    {
-        return Ok(Parsed::Complete(typed.to_vec()));
-    }
+}
+
+/// By the definition of the whole program.
+pub(super) fn in_full(program: &OsStr, mut words: Vec<OsString>) -> Result<Parsed, UsageError> {
     // Not built: clap does that for the verb that is meant, and for all of them it takes a millisecond.
     let top = Cli::command();
     match split::shape(&top, &words) {
@@ -52,24 +53,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Parsed,
         }
         Shape::Nothing => return Err(nothing()),
     }
-    read(top, program_name(&program), &words)
-}
-
-/// `chg shim NAME -- …`, as every shim calls it: nothing in it is for clap to read, which would take a millisecond.
-fn shim_at_once(words: &[OsString]) -> Option<Parsed> {
-    let [verb, call @ ..] = words else { return None };
-    let [name, dashes, ..] = call else { return None };
-    if verb != "shim" || dashes != "--" || !is_name(name) {
-        return None;
-    }
-    let verb = Verb::Shim(ShimArgs { verb: ShimVerb::Call(call.to_vec()) });
-    Some(Parsed::Do(Box::new(Cli { globals: Globals::default(), shown: Shown::default(), verb })))
-}
-
-/// Whether it can only be a shim's name: neither an option nor a verb of `chg shim`.
-fn is_name(word: &OsStr) -> bool {
-    !word.as_encoded_bytes().starts_with(b"-")
-        && !["install", "remove", "list", "env", "help"].iter().any(|verb| word == *verb)
+    read(top, program_name(program), &words)
 }
 
 fn program_name(path: &OsStr) -> &'static str {

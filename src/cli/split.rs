@@ -44,6 +44,11 @@ pub(super) fn shape(top: &Command, words: &[OsString]) -> Shape {
     }
 }
 
+/// Whether these words are options, with their values, up to the dashes.
+pub(super) fn dashes_come_first(options: Options<'_>, words: &[OsString]) -> bool {
+    matches!(first_word(options, words, 0), Found::Dashes)
+}
+
 fn is_verb(top: &Command, word: &OsStr) -> bool {
     word == "help" || top.find_subcommand(word).is_some()
 }

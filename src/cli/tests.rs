@@ -1,6 +1,6 @@
 //! Real command lines, as people and the Go program's scripts write them.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
 use clap::CommandFactory;
@@ -42,6 +42,56 @@ fn shown(line: &[&str]) -> String {
     match parse(words(line)) {
         Ok(Parsed::Show(text)) => text,
         other => panic!("{line:?} shows nothing: {other:?}"),
+    }
+}
+
+/// The short way is a short cut only: whatever it reads, the whole definition reads alike.
+#[test]
+fn what_is_read_at_once_is_read_as_by_the_whole_definition() {
+    let lines: [&[&str]; 14] = [
+        &["--", "true"],
+        &["-qg2", "-t", "12h", "--", "sh", "-c", "x", "--help"],
+        &["run", "--gpu-ids=1,3", "-n", "a note", "--", "python3", "--", "-g", "9"],
+        &["--store", "sqlite:/x", "-vv", "--wait", "30m", "--", "run", "status"],
+        &["run", "--redis-port", "7", "--orphans", "kill", "--on-lost", "terminate", "--new", "--", "a"],
+        &["-E", "9", "--nonblock", "-u", "ann", "--memory-threshold", "9", "--", "--"],
+        &["status"],
+        &["status", "-j"],
+        &["status", "--config", "/x", "--watch", "2", "-o", "table", "--no-color"],
+        &["status", "--store", "redis://h/3", "-s"],
+        &["shim", "vllm", "--", "serve", "m"],
+        &["-G", "0-3", "--grace", "5s", "--", "x"],
+        &["-w", "1h", "--cuda-ids", "--", "x"],
+        &["run", "--", "--version"],
+    ];
+    let mut at_once = 0;
+    for line in lines {
+        let read = super::at_once::read(&words(line)[1..]);
+        let full = super::parse::in_full(OsStr::new("chg"), words(line)[1..].to_vec());
+        if let Some(read) = read {
+            at_once += 1;
+            assert_eq!(format!("{:?}", Ok::<_, UsageError>(read)), format!("{full:?}"), "{line:?}");
+        }
+    }
+    assert!(at_once >= 12, "only {at_once}");
+}
+
+#[test]
+fn what_is_wrong_or_unusual_is_left_to_the_whole_definition() {
+    for line in [
+        &["--help"][..],
+        &["status", "--help"],
+        &["status", "extra"],
+        &["run", "-g", "x", "--", "true"],
+        &["-g", "--", "true"],
+        &["true"],
+        &["-g", "1", "status"],
+        &["--"],
+        &[],
+        &["shim", "list"],
+        &["--redis-host", "h", "--store", "sqlite:/x", "--", "true"],
+    ] {
+        assert!(super::at_once::read(&words(line)[1..]).is_none(), "{line:?}");
     }
 }
 
