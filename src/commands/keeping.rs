@@ -99,6 +99,10 @@ impl Surroundings for Around<'_> {
     }
 
     fn say(&mut self, notice: Notice) {
+        // A reader who has gone for lunch must not keep the GPUs from being given back.
+        if !self.out.is_heard() {
+            return;
+        }
         match notice {
             Notice::TimeIsUp => self.out.warn("time is up; ending the command", None),
             Notice::LeaseLost { why, then: OnLost::Warn } => {

@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::errno::Errno;
+use nix::poll::PollTimeout;
 use serde::Serialize;
 
 use super::grid::Room;
@@ -91,6 +92,12 @@ impl Out {
         if self.talk == Talk::Normal {
             self.tell(&[said(message)]);
         }
+    }
+
+    /// Whether stderr takes what is said. To be asked where more depends on going on than on being heard.
+    pub(crate) fn is_heard(&self) -> bool {
+        const PATIENCE: u16 = 1000;
+        self.stderr.takes_lines(PollTimeout::from(PATIENCE))
     }
 
     /// `chg: warning: …` on stderr, with the next step below it.

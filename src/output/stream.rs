@@ -59,6 +59,12 @@ impl Stream {
         }
     }
 
+    /// Whether a few lines can be written within this time without waiting for a reader: a pipe nobody reads and a
+    /// terminal stopped with Ctrl-S take nothing. What has hung up takes it, and loses it.
+    pub(super) fn takes_lines(&self, patience: PollTimeout) -> bool {
+        poll(&mut [PollFd::new(self.fd.as_fd(), PollFlags::POLLOUT)], patience).is_ok_and(|ready| ready > 0)
+    }
+
     fn write_whole(&self, mut rest: &[u8]) -> Result<(), Errno> {
         while !rest.is_empty() {
             match nix::unistd::write(self.fd.as_fd(), rest) {

@@ -57,3 +57,38 @@ impl Clock {
         result
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wait_until(moment: Instant) {
+        while Instant::now() < moment {
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn time_in_which_we_are_stopped_does_not_count() {
+        let span = Duration::from_millis(40);
+        let mut clock = Clock::start(Some(span));
+        clock.start_timer(span);
+        let before = clock.next();
+        clock.paused(|| wait_until(Instant::now() + 2 * span));
+        assert_eq!(clock.due(), None);
+        assert!(clock.next() > before.map(|at| at + span), "by as much as it was stopped");
+        wait_until(clock.next().unwrap());
+        assert_eq!(clock.due(), Some(Due::TimeIsUp));
+        wait_until(clock.next().unwrap());
+        assert_eq!(clock.due(), Some(Due::TimerOver));
+        assert_eq!((clock.due(), clock.next()), (None, None), "each once");
+    }
+
+    #[test]
+    fn a_span_beyond_all_clocks_is_never_over() {
+        let mut clock = Clock::start(Some(Duration::MAX));
+        clock.start_timer(Duration::MAX);
+        assert_eq!((clock.due(), clock.next()), (None, None));
+        assert_eq!(Clock::start(None).next(), None);
+    }
+}

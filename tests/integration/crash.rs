@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::host::{BOTH_STORES, Host, STAY, User, can_be_others, me};
+use crate::support::host::{BOTH_STORES, Host, STAY, Store, User, can_be_others, me};
 use crate::support::job::Job;
-use crate::support::process::{Stray, await_end_of, lives};
+use crate::support::process::{Stray, await_end_of, await_state, lives};
 use crate::support::wait::wait_until;
 
 fn end(pid: i32) {
@@ -187,6 +187,36 @@ fn a_stopped_launcher_keeps_its_gpu() {
     assert!(host.line(0).contains(&format!("IN USE by {}", me())), "{}", host.line(0));
     holder.gets(Signal::SIGCONT);
     holder.stops();
+}
+
+#[test]
+fn a_launcher_that_was_stopped_for_longer_than_any_heartbeat_keeps_its_gpu_and_renews_first() {
+    let host = Host::on(Store::Redis, 1);
+    let redis = host.redis.as_ref().unwrap();
+    let holder = host.me().holds(&[]);
+    holder.gets(Signal::SIGSTOP);
+    await_state(holder.pid(), 'T');
+    let heartbeat = || {
+        let record: serde_json::Value =
+            serde_json::from_str(&redis.ask(&["get", "canhazgpu:gpu:0"])).unwrap();
+        let at = record["last_heartbeat"].as_i64().unwrap();
+        (record, at)
+    };
+    // As after a night.
+    let (mut record, now) = heartbeat();
+    let long_ago = now - 12 * 3600;
+    record["last_heartbeat"] = long_ago.into();
+    record["start_time"] = long_ago.into();
+    assert_eq!(redis.ask(&["set", "canhazgpu:gpu:0", &record.to_string()]), "OK");
+    is_refused(host.me());
+    assert!(host.line(0).contains(&format!("IN USE by {} for 12h", me())), "{}", host.line(0));
+    assert_eq!(heartbeat().1, long_ago, "nobody renews for it");
+    holder.gets(Signal::SIGCONT);
+    wait_until("a renewal", || heartbeat().1 >= now);
+    assert!(host.line(0).contains(&format!("IN USE by {} for 12h", me())), "{}", host.line(0));
+    let ended = holder.stops();
+    assert!(!ended.stderr.contains("lost"), "{ended}");
+    assert!(host.line(0).contains("AVAILABLE (last released"), "{}", host.line(0));
 }
 
 #[test]

@@ -138,10 +138,15 @@ impl Drop for Server {
 fn when_the_server_is_killed_its_engine_and_workers_are_ended() {
     let scene = Scene::new();
     let (job, server) = scene.starts(&[]);
+    // Whoever is next finds nobody of it alive.
+    let alive = server.all().map(|pid| format!("! kill -0 {pid} 2>/dev/null || exit 9; ")).concat();
+    let next = scene.host.me().waits(&["-g", "2", "--", "sh", "-c", &alive]);
     let since = Instant::now();
     send(server.server, "KILL");
     let ended = job.finish();
     assert_eq!(ended.signal, Some(9), "{ended}");
+    let next = next.finish();
+    assert_eq!(next.code, Some(0), "{next}");
     scene.is_over(&server, &ended.stderr, since, &server.without_server());
 }
 

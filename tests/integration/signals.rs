@@ -328,6 +328,25 @@ fn a_request_to_our_whole_group_reaches_the_command_once() {
 }
 
 #[test]
+fn a_service_manager_that_asks_everybody_is_heard_twice_and_one_that_asks_the_launcher_once() {
+    // KillMode=control-group and KillMode=mixed of systemd.kill(5).
+    for everybody in [true, false] {
+        let mut actor = supervised(&[], &teller(&["TERM"]));
+        let command = actor.number();
+        if everybody {
+            send(command, "TERM");
+            // Standard signals merge while they wait: the first must be read before the second comes.
+            assert_eq!(actor.line(), "TERM");
+        }
+        actor.signal("TERM");
+        assert_eq!(actor.line(), "TERM");
+        actor.signal("USR2");
+        assert_eq!(actor.rest(), ["done"]);
+        actor.ends_with(0);
+    }
+}
+
+#[test]
 fn a_storm_of_signals_around_the_end_changes_nothing_about_it() {
     for _ in 0..20 {
         let mut actor = supervised(&[], &sh("trap '' USR1 HUP WINCH; echo ready; read x; exit 7"));
