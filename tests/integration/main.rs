@@ -7,6 +7,7 @@ mod containers;
 mod contention;
 mod crash;
 mod damage;
+mod docs;
 mod doctor;
 mod engine;
 mod exit_status;
