@@ -11,7 +11,7 @@ mod records;
 mod shims;
 mod store;
 
-use crate::config::{Config, ConfigError, Form, Sources};
+use crate::config::{Config, ConfigError, Form, Origin, Sources, Value};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::output::{self, DoctorView, Finding, Level, Out, SettingView};
@@ -39,10 +39,14 @@ pub(crate) fn doctor(
     out: &Out,
 ) -> Result<Exit, Error> {
     let facts = look::around(config, mistakes, sources)?;
-    let view = DoctorView::new(judge(&facts), settings(config));
+    let mut findings = judge(&facts);
+    if let Some(Value { value: store, origin: Origin::Flag }) = config.store() {
+        findings.iter_mut().for_each(|finding| stay_with(finding, &store));
+    }
+    let view = DoctorView::new(findings, settings(config));
     match form {
         Form::Json => out.print_json(&view)?,
-        Form::Text => out.print(&output::doctor(&view))?,
+        Form::Text => out.print(&output::doctor(&view, out.room()))?,
     };
     Ok(if view.status() == Level::Problem { Exit::Failed } else { Exit::Done })
 }
@@ -60,6 +64,14 @@ fn judge(facts: &Facts) -> Vec<Finding> {
         configuration::judge(&facts.configuration),
     ]
     .concat()
+}
+
+/// A command of ours that mends the store that was typed must name it too.
+fn stay_with(finding: &mut Finding, store: &str) {
+    let ours = finding.mend.as_mut().and_then(|mend| mend.command.as_mut());
+    if let Some(command) = ours.filter(|command| command.starts_with("chg ")) {
+        command.push_str(&format!(" --store {}", output::quoted(store)));
+    }
 }
 
 fn settings(config: &Config) -> Vec<SettingView> {

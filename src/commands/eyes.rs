@@ -37,6 +37,8 @@ pub(crate) struct Eyes {
     accounts: Accounts,
     scanner: Option<Scanner>,
     gpus: Vec<GpuSeen>,
+    /// GPUs of which nothing is known but their place, and why.
+    nameless: Vec<(GpuIndex, Unknown)>,
     owners: BTreeMap<Pid, Process>,
     upkeep: Upkeep,
 }
@@ -49,6 +51,7 @@ impl Eyes {
             accounts: Accounts::default(),
             scanner: None,
             gpus: Vec::new(),
+            nameless: Vec::new(),
             owners: BTreeMap::new(),
             upkeep: Upkeep::default(),
         }
@@ -75,6 +78,11 @@ impl Eyes {
         &self.gpus
     }
 
+    /// GPUs that would not even tell the last scan which they are, and are none of the pool's.
+    pub(crate) fn nameless(&self) -> &[(GpuIndex, Unknown)] {
+        &self.nameless
+    }
+
     /// How the driver is kept, by the last scan.
     pub(crate) const fn upkeep(&self) -> &Upkeep {
         &self.upkeep
@@ -98,6 +106,7 @@ impl Eyes {
         scan.name_from(&known(pool));
         self.owners = attribution::owners(pids(&scan.gpus), &self.accounts, Detail::Brief);
         self.gpus = scan.gpus;
+        self.nameless = scan.nameless.into_iter().map(|gpu| (gpu.index, gpu.why)).collect();
         self.upkeep = scan.upkeep;
         drop_vanished(&mut self.gpus, &self.owners);
         Ok(())

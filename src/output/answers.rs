@@ -109,7 +109,7 @@ pub(crate) fn exports(variables: &[(String, String)]) -> String {
 }
 
 /// Quoted so that every POSIX shell takes it literally.
-fn quoted(value: &str) -> String {
+pub(crate) fn quoted(value: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-,./:=@%+".contains(c);
     if !value.is_empty() && value.chars().all(plain) {
         return value.to_owned();

@@ -1,7 +1,10 @@
 //! `chg doctor`: what was found and how to mend it, for people and for programs. Pure.
 
-use serde::Serialize;
+use std::fmt;
 
+use serde::{Serialize, Serializer};
+
+use super::escape::wrapped;
 use super::grid::{Column, Room, grid};
 use super::line::{Line, Tone};
 
@@ -34,8 +37,61 @@ pub(crate) struct Finding {
     pub(crate) area: Area,
     pub(crate) level: Level,
     pub(crate) message: String,
-    /// The command, or the person, that mends it.
-    pub(crate) mend: Option<String>,
+    #[serde(flatten, serialize_with = "with_its_command")]
+    pub(crate) mend: Option<Mend>,
+}
+
+/// What mends it: a command to type as it stands, or words where none does it, or both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mend {
+    pub(crate) command: Option<String>,
+    advice: Option<String>,
+}
+
+impl Mend {
+    pub(crate) fn run(command: impl Into<String>) -> Self {
+        Self { command: Some(command.into()), advice: None }
+    }
+
+    /// What to know of the command, or to do beside it.
+    pub(crate) fn and(self, advice: impl Into<String>) -> Self {
+        Self { advice: Some(advice.into()), ..self }
+    }
+}
+
+/// Words alone.
+impl From<&str> for Mend {
+    fn from(advice: &str) -> Self {
+        Self::from(advice.to_owned())
+    }
+}
+
+impl From<String> for Mend {
+    fn from(advice: String) -> Self {
+        Self { command: None, advice: Some(advice) }
+    }
+}
+
+/// In one line, which a shell takes as it stands where there is a command.
+impl fmt::Display for Mend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.command, &self.advice) {
+            (Some(command), Some(advice)) => write!(f, "{command}  # {advice}"),
+            (Some(text), None) | (None, Some(text)) => f.write_str(text),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+/// As `mend`, the whole line, and `command`, the command alone.
+fn with_its_command<S: Serializer>(mend: &Option<Mend>, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Fields<'a> {
+        mend: Option<String>,
+        command: Option<&'a str>,
+    }
+    let command = mend.as_ref().and_then(|mend| mend.command.as_deref());
+    Fields { mend: mend.as_ref().map(ToString::to_string), command }.serialize(serializer)
 }
 
 impl Finding {
@@ -43,12 +99,12 @@ impl Finding {
         Self { area, level: Level::Ok, message: message.into(), mend: None }
     }
 
-    pub(crate) fn warning(area: Area, message: impl Into<String>, mend: impl Into<String>) -> Self {
+    pub(crate) fn warning(area: Area, message: impl Into<String>, mend: impl Into<Mend>) -> Self {
         Self { area, level: Level::Warning, message: message.into(), mend: Some(mend.into()) }
     }
 
-    pub(crate) fn problem(area: Area, message: impl Into<String>, mend: Option<String>) -> Self {
-        Self { area, level: Level::Problem, message: message.into(), mend }
+    pub(crate) fn problem(area: Area, message: impl Into<String>, mend: Option<impl Into<Mend>>) -> Self {
+        Self { area, level: Level::Problem, message: message.into(), mend: mend.map(Into::into) }
     }
 }
 
@@ -109,9 +165,17 @@ impl DoctorView {
 const LEVEL: usize = 9;
 const MESSAGE: usize = LEVEL + 15;
 
-/// A line for each finding, the settings in force, and the sum.
-pub(crate) fn doctor(view: &DoctorView) -> Vec<Line> {
-    let mut lines: Vec<Line> = view.findings.iter().flat_map(finding).collect();
+/// The narrowest that a message is broken to.
+const LEAST: usize = 30;
+
+/// A line for each finding, the settings in force, and the sum. In a room of so many columns, messages are broken between
+/// words; what is to be typed is not.
+pub(crate) fn doctor(view: &DoctorView, room: Room) -> Vec<Line> {
+    let columns = match room {
+        Room::Endless => usize::MAX,
+        Room::Cut(columns) | Room::CutOrBelow(columns) => columns.saturating_sub(MESSAGE).max(LEAST),
+    };
+    let mut lines: Vec<Line> = view.findings.iter().flat_map(|one| finding(one, columns)).collect();
     lines.push(Line::new());
     lines.extend(settings(&view.settings));
     lines.push(Line::new());
@@ -119,19 +183,32 @@ pub(crate) fn doctor(view: &DoctorView) -> Vec<Line> {
     lines
 }
 
-fn finding(finding: &Finding) -> Vec<Line> {
+fn finding(finding: &Finding, columns: usize) -> Vec<Line> {
     let (tone, word) = finding.level.word();
     let mut line = Line::of(tone, word);
     line.pad_to(LEVEL);
     line.push(Tone::Dim, finding.area.word());
-    line.pad_to(MESSAGE);
-    line.push(Tone::Plain, &finding.message);
+    let message = wrapped(&finding.message, columns).into_iter().enumerate().map(|(number, part)| {
+        let mut line = if number == 0 { std::mem::take(&mut line) } else { Line::new() };
+        line.pad_to(MESSAGE);
+        line.with(Tone::Plain, &part)
+    });
+    let message: Vec<Line> = message.collect();
     let mend = finding.mend.as_ref().map(|mend| {
         let mut line = Line::new();
         line.pad_to(MESSAGE);
-        line.with(Tone::Good, "mend").with(Tone::Plain, ": ").with(Tone::Plain, mend)
+        let mut line = line.with(Tone::Good, "mend").with(Tone::Plain, ": ");
+        match (&mend.command, &mend.advice) {
+            (Some(command), Some(advice)) => {
+                line.push(Tone::Strong, command);
+                line.push(Tone::Dim, &format!("  # {advice}"));
+            }
+            (Some(command), None) => line.push(Tone::Strong, command),
+            (None, _) => line.push(Tone::Plain, &mend.to_string()),
+        }
+        line
     });
-    std::iter::once(line).chain(mend).collect()
+    message.into_iter().chain(mend).collect()
 }
 
 fn settings(settings: &[SettingView]) -> Vec<Line> {
@@ -168,13 +245,13 @@ mod tests {
     use super::*;
 
     fn one(level: Level, message: &str, mend: Option<&str>) -> Finding {
-        let (message, mend) = (message.to_owned(), mend.map(str::to_owned));
+        let (message, mend) = (message.to_owned(), mend.map(Mend::from));
         Finding { area: Area::Store, level, message, mend }
     }
 
     fn shown(findings: Vec<Finding>) -> Vec<String> {
         let settings = vec![SettingView { key: "run.gpus", value: "1".into(), origin: "default".into() }];
-        doctor(&DoctorView::new(findings, settings)).iter().map(Line::plain).collect()
+        doctor(&DoctorView::new(findings, settings), Room::Endless).iter().map(Line::plain).collect()
     }
 
     #[test]
@@ -195,6 +272,19 @@ mod tests {
     }
 
     #[test]
+    fn a_narrow_terminal_breaks_messages_and_leaves_commands_whole() {
+        let mend = Mend::run("chg admin --release 0123456789abcdef").and("as an admin");
+        let finding =
+            Finding::warning(Area::Records, "a message of several words that is too long for it", mend);
+        let lines = doctor(&DoctorView::new(vec![finding], Vec::new()), Room::CutOrBelow(60));
+        let text: Vec<String> = lines.iter().map(Line::plain).collect();
+        let blank = format!("{:MESSAGE$}", "");
+        assert_eq!(text[0], "warning  records        a message of several words that is");
+        assert_eq!(text[1], format!("{blank}too long for it"));
+        assert_eq!(text[2], format!("{blank}mend: chg admin --release 0123456789abcdef  # as an admin"));
+    }
+
+    #[test]
     fn the_sum_counts_what_is_not_well() {
         let last = |levels: &[Level]| {
             let findings = levels.iter().map(|level| one(*level, "x", None)).collect();
@@ -211,9 +301,24 @@ mod tests {
         let json = serde_json::to_value(&view).unwrap();
         let expected = serde_json::json!({
             "status": "warning",
-            "findings": [{"area": "store", "level": "warning", "message": "x", "mend": "y"}],
+            "findings": [{"area": "store", "level": "warning", "message": "x", "mend": "y", "command": null}],
             "settings": [],
         });
         assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn a_command_stands_alone_and_a_shell_takes_the_line_as_it_is() {
+        let mend = || Mend::run("chg status").and("it clears away");
+        let finding = Finding::warning(Area::Records, "over", mend());
+        let json = serde_json::to_value(&finding).unwrap();
+        assert_eq!(json["mend"], "chg status  # it clears away");
+        assert_eq!(json["command"], "chg status");
+        assert_eq!(
+            serde_json::to_value(Finding::ok(Area::Store, "x")).unwrap()["mend"],
+            serde_json::Value::Null
+        );
+        let shown = shown(vec![finding]);
+        assert_eq!(shown[1], format!("{:MESSAGE$}mend: chg status  # it clears away", ""));
     }
 }

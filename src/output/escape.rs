@@ -42,6 +42,21 @@ pub(crate) fn clip(text: &str, columns: usize) -> String {
     }
 }
 
+/// Broken between words into lines of at most so many columns; a longer word stays whole.
+pub(super) fn wrapped(text: &str, columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in escape(text).split(' ') {
+        match lines.last_mut() {
+            Some(line) if width(line) + 1 + width(word) <= columns => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 /// The length in bytes of the longest beginning of `text` that takes at most `columns`. Characters without width are
 /// bounded too: stacked by the thousand they would climb over the lines above.
 fn fitting(text: &str, columns: usize) -> usize {
@@ -100,6 +115,14 @@ mod tests {
         assert_eq!(clip("山田太郎", 6), "山田…");
         assert_eq!(clip("abc", 0), "");
         assert_eq!(clip("ab", 1), "…");
+    }
+
+    #[test]
+    fn text_is_broken_between_words() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("山田 太郎 x", 6), ["山田", "太郎 x"]);
+        assert_eq!(wrapped("incomprehensible", 7), ["incomprehensible"]);
+        assert_eq!(wrapped("", 7), [""]);
     }
 
     #[test]

@@ -22,10 +22,10 @@ mod wait;
 mod watch;
 
 pub(crate) use answers::{
-    exports, extended, freed, granted, limited, released, reserved, reserved_json, short,
+    exports, extended, freed, granted, limited, quoted, released, reserved, reserved_json, short,
 };
 pub(crate) use ask::Answer;
-pub(crate) use doctor::{Area, DoctorView, Finding, Level, SettingView, doctor};
+pub(crate) use doctor::{Area, DoctorView, Finding, Level, Mend, SettingView, doctor};
 pub(crate) use escape::{clip, escape};
 pub(crate) use line::{Line, Tone};
 pub(crate) use out::{Out, OutputError, Talk};

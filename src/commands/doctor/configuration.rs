@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::output::{Area, Finding};
+use crate::output::{Area, Finding, Mend};
 
 /// What was found out about the configuration.
 #[derive(Debug, Default)]
@@ -21,10 +21,11 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
         .iter()
         .map(|(mistake, hint)| Finding::problem(Area::Configuration, mistake.clone(), hint.clone()));
     let strays = facts.strays.iter().map(|(name, meant)| {
-        let mend = match meant {
+        let advice = match meant {
             Some(meant) => format!("did you mean {meant}?"),
-            None => format!("unset {name}; 'man canhazgpu-config' names those that there are"),
+            None => "'man canhazgpu-config' names those that there are".to_owned(),
         };
+        let mend = Mend::run(format!("unset {name}")).and(advice);
         Finding::warning(Area::Configuration, format!("{name} is set and is no setting"), mend)
     });
     let found: Vec<_> = mistakes.chain(strays).collect();
@@ -50,9 +51,10 @@ mod tests {
         };
         let found = judge(&facts);
         assert_eq!(found.iter().map(|one| one.level).collect::<Vec<_>>(), [Level::Problem, Level::Warning]);
-        assert_eq!(found[0].mend.as_deref(), Some("see the manual"));
+        assert_eq!(found[0].mend, Some(Mend::from("see the manual")));
         assert!(found[1].message.contains("CANHAZGPU_STOER"), "{found:?}");
-        assert_eq!(found[1].mend.as_deref(), Some("did you mean CANHAZGPU_STORE?"));
+        let mend = Mend::run("unset CANHAZGPU_STOER").and("did you mean CANHAZGPU_STORE?");
+        assert_eq!(found[1].mend, Some(mend));
     }
 
     #[test]

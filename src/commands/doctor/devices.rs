@@ -1,6 +1,6 @@
 //! Whether the caller may open the driver's device files. Pure.
 
-use crate::output::{Area, Finding};
+use crate::output::{Area, Finding, Mend};
 
 /// What was found out about device files.
 #[derive(Debug, Default)]
@@ -60,7 +60,7 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
 
 fn missing(path: &str) -> Finding {
     let message = format!("{path} is not there: CUDA programs will find no GPU");
-    let mend = "sudo nvidia-modprobe -c 0 -u; in a container, pass the GPUs in (--gpus all)";
+    let mend = Mend::run("sudo nvidia-modprobe -c 0 -u").and("in a container, pass the GPUs in (--gpus all)");
     Finding::warning(Area::Devices, message, mend)
 }
 
@@ -71,9 +71,10 @@ fn denied(node: &Node) -> Option<Finding> {
     let Access::Denied { mode, group } = &node.access else { return None };
     let message = format!("{} cannot be read and written: mode {mode:04o}, group {group}", node.path);
     let mend = if mode & GROUP_MAY == GROUP_MAY && group != "root" {
-        format!("sudo usermod -aG {group} \"$USER\", then log in again")
+        Mend::run(format!("sudo usermod -aG {group} \"$USER\"")).and("then log in again")
     } else {
-        format!("sudo chmod 0666 {}, and the same in the driver's options (NVreg_DeviceFileMode)", node.path)
+        Mend::run(format!("sudo chmod 0666 {}", node.path))
+            .and("and the same in the driver's options (NVreg_DeviceFileMode)")
     };
     Some(Finding::problem(Area::Devices, message, Some(mend)))
 }
@@ -111,9 +112,9 @@ mod tests {
             let found = judge(&Facts { need: Need::DriverAnswers, nodes });
             assert_eq!(found.len(), 1, "{found:?}");
             assert_eq!(found[0].level, Level::Problem);
-            found[0].mend.clone().unwrap()
+            found[0].mend.as_ref().unwrap().to_string()
         };
-        assert_eq!(mend(0o660, "video"), "sudo usermod -aG video \"$USER\", then log in again");
+        assert_eq!(mend(0o660, "video"), "sudo usermod -aG video \"$USER\"  # then log in again");
         assert!(mend(0o660, "root").starts_with("sudo chmod 0666 /dev/nvidia0"));
         assert!(mend(0o600, "video").starts_with("sudo chmod 0666 /dev/nvidia0"));
     }

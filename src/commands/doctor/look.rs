@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use nix::unistd::{AccessFlags, eaccess};
+use nix::unistd::{AccessFlags, eaccess, geteuid};
 
 use super::{Facts, configuration, devices, driver, pools, records, store as judged};
 use crate::attribution::{self, Accounts};
@@ -21,7 +21,9 @@ use crate::model::pool::{Pool, SlotState};
 use crate::model::reservation::Holder;
 use crate::model::seen::Seat;
 use crate::model::verb::Verb;
-use crate::store::{self, FALLBACK, Facts as _, SYSTEM, Snapshot, Store, StoreError, StoreUrl};
+use crate::store::{
+    self, FALLBACK, Facts as _, Files, Rights, SYSTEM, Snapshot, Store, StoreError, StoreUrl,
+};
 
 /// Who used the store: that far back.
 const RECENTLY: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -103,7 +105,7 @@ fn absent(url: &StoreUrl) -> Option<judged::State> {
         return None;
     }
     let place = if files.directory.is_some() { directory } else { directory.parent()? };
-    Some(judged::State::Absent { obstacle: not_writable(place) })
+    Some(judged::State::Absent { obstacle: not_writable(place).map(|why| (directory.clone(), why)) })
 }
 
 fn not_writable(directory: &Path) -> Option<String> {
@@ -117,16 +119,26 @@ fn open(config: &Config, url: &StoreUrl) -> Result<(judged::Open, Opened), Store
     let snapshot = store.snapshot()?;
     let pool = &snapshot.pool;
     let owner = store.owner()?.map(|uid| Accounts::default().shown(uid));
+    let files = match url {
+        StoreUrl::Sqlite(directory) => Some((directory.clone(), store::files(directory))),
+        StoreUrl::Redis(_) => None,
+    };
     let facts = judged::Open {
         pool: pool.provider.map(|provider| (provider, pool.slots.len())),
         users: users(&mut *store, &snapshot).map_err(|error| error.to_string()),
         owner,
-        files: match url {
-            StoreUrl::Sqlite(directory) => Some((directory.clone(), store::files(directory))),
-            StoreUrl::Redis(_) => None,
+        caller: match &files {
+            Some((_, Files { directory: Some(found), .. })) if is_ours(found) => judged::Caller::MayChangeIt,
+            _ => judged::Caller::Anybody,
         },
+        files,
     };
     Ok((facts, Opened { store, snapshot }))
+}
+
+fn is_ours(found: &Rights) -> bool {
+    let caller = geteuid();
+    caller.is_root() || found.owner.0 == caller.as_raw()
 }
 
 fn users(store: &mut dyn Store, snapshot: &Snapshot) -> Result<usize, StoreError> {
@@ -148,6 +160,8 @@ fn look_at_driver(config: &Config, pool: &Pool, eyes: &mut Eyes) -> driver::Fact
         (_, Provider::Fake) => driver::Facts::NotNeeded,
         (Ok(()), Provider::Nvidia) => driver::Facts::Answers(driver::Answers {
             gpus: eyes.gpus().to_vec(),
+            nameless: eyes.nameless().to_vec(),
+            pool: pool.provider.map(|_| pool.slots.keys().copied().collect()),
             upkeep: eyes.upkeep().clone(),
             took: begun.elapsed(),
         }),

@@ -6,7 +6,7 @@ use super::records::sitter;
 use crate::config::Origin;
 use crate::model::ids::GpuIndex;
 use crate::model::seen::Seat;
-use crate::output::{Area, Finding};
+use crate::output::{Area, Finding, Mend};
 use crate::store::{GO_REDIS_URL, RedisUrl, Server, StoreUrl};
 
 /// What was found out about other pools.
@@ -47,13 +47,14 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
     }
     if let Some(path) = &facts.go_config {
         let message = format!("{} configures the Go canhazgpu and is not read", path.display());
-        let mend = "'man canhazgpu-config' shows where settings go; remove the file when nobody needs it";
+        let mend = Mend::run(format!("rm {}", path.display()))
+            .and("when nobody needs it; 'man canhazgpu-config' shows where settings go");
         found.push(Finding::warning(Area::Pools, message, mend));
     }
     found.extend(facts.seats.iter().map(|(gpu, seat)| {
         let message = format!("{} runs on GPU {gpu} by another store than this one", sitter(seat));
         let mend = "let everybody use one store: name it in /etc/canhazgpu/config.toml";
-        Finding::problem(Area::Pools, message, Some(mend.to_owned()))
+        Finding::problem(Area::Pools, message, Some(mend))
     }));
     if found.is_empty() {
         found.push(Finding::ok(Area::Pools, "no other pool on this machine"));
@@ -67,7 +68,7 @@ fn another(directory: &Path, facts: &Facts) -> Finding {
         None => Finding::warning(
             Area::Pools,
             format!("{shown} is a pool of this machine too, which nobody uses any more"),
-            format!("when its reservations have ended: rm -r {shown}"),
+            Mend::run(format!("rm -r {shown}")).and("when its reservations have ended"),
         ),
         Some(origin) => Finding::warning(
             Area::Pools,
@@ -80,11 +81,11 @@ fn another(directory: &Path, facts: &Facts) -> Finding {
 }
 
 /// What lets go of the store that was named.
-fn undo(origin: &Origin) -> String {
+fn undo(origin: &Origin) -> Mend {
     match origin {
-        Origin::Flag => "leave --store out".to_owned(),
-        Origin::Environment(name) => format!("unset {name}"),
-        file @ (Origin::File { .. } | Origin::Default) => format!("take it out of {file}"),
+        Origin::Flag => Mend::from("leave --store out"),
+        Origin::Environment(name) => Mend::run(format!("unset {name}")),
+        file @ (Origin::File { .. } | Origin::Default) => Mend::from(format!("take it out of {file}")),
     }
 }
 
@@ -113,7 +114,7 @@ mod tests {
     }
 
     fn mends(facts: &Facts) -> Vec<String> {
-        judge(facts).into_iter().filter_map(|one| one.mend).collect()
+        judge(facts).into_iter().filter_map(|one| one.mend).map(|mend| mend.to_string()).collect()
     }
 
     #[test]
@@ -149,7 +150,7 @@ mod tests {
     fn two_stores_of_the_machine_are_one_too_many() {
         let machines = vec!["/var/lib/c".into(), "/var/tmp/c".into()];
         let both = Facts { machines, ..facts("sqlite:/var/lib/c", None) };
-        assert_eq!(mends(&both), ["when its reservations have ended: rm -r /var/tmp/c"]);
+        assert_eq!(mends(&both), ["rm -r /var/tmp/c  # when its reservations have ended"]);
     }
 
     #[test]

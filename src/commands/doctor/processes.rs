@@ -1,6 +1,6 @@
 //! How much of other people's processes the caller can see. Pure.
 
-use crate::output::{Area, Finding};
+use crate::output::{Area, Finding, Mend};
 
 /// What was found out about /proc.
 #[derive(Debug)]
@@ -67,7 +67,8 @@ fn hiding(facts: &Facts) -> Finding {
         (Hiding::Existence, Caller::Anybody) => Finding::warning(
             Area::Processes,
             "whose processes use a GPU is hidden (hidepid=2)",
-            "sudo mount -o remount,hidepid=1 /proc, or have an account in the group that its option gid names",
+            Mend::run("sudo mount -o remount,hidepid=1 /proc")
+                .and("or have an account in the group that its option gid names"),
         ),
     }
 }

@@ -8,7 +8,7 @@ use crate::model::occupancy::{Claim, Doubt, Occupancy};
 use crate::model::pool::{Pool, SlotState};
 use crate::model::reservation::{Author, Reservation};
 use crate::model::seen::{GpuSeen, Seat};
-use crate::output::{self, Area, Finding, Level};
+use crate::output::{self, Area, Finding, Level, Mend};
 
 /// What was found out about the records.
 #[derive(Debug)]
@@ -50,12 +50,16 @@ fn damaged(pool: &Pool) -> Vec<Finding> {
         SlotState::Damaged { why } => Some(Finding::problem(
             Area::Records,
             format!("the record of GPU {gpu} cannot be read: {why}"),
-            Some(format!("'chg admin --reset gpu:{gpu}' throws it away; the other GPUs keep working")),
+            Some(
+                Mend::run(format!("chg admin --reset gpu:{gpu}"))
+                    .and("throws it away; other GPUs keep working"),
+            ),
         )),
         SlotState::Free { .. } | SlotState::Held(_) => None,
     };
     let of_pool = pool.damaged.iter().map(|(record, why)| {
-        let (message, mend) = output::damage(*record, why);
+        let (message, _) = output::damage(*record, why);
+        let mend = Mend::run(format!("chg admin --reset {}", record.key())).and("throws it away");
         Finding::problem(Area::Records, message, Some(mend))
     });
     of_pool.chain(pool.slots.iter().filter_map(damage)).collect()
@@ -65,12 +69,12 @@ fn over(facts: &Facts) -> Vec<Finding> {
     let is_over = |held: &&Reservation| !facts.swept.reservations.contains_key(&held.id);
     let reservations = facts.pool.reservations.values().filter(is_over).map(|held| {
         let message = format!("{} is over and was not cleared away yet", named(held));
-        Finding::warning(Area::Records, message, "'chg status' does it")
+        Finding::warning(Area::Records, message, Mend::run("chg status").and("clears it away"))
     });
     let gone = facts.pool.waiters.len().saturating_sub(facts.swept.waiters.len());
     let waiters = (gone > 0).then(|| {
         let message = format!("{gone} of {} in line are gone", facts.pool.waiters.len());
-        Finding::warning(Area::Records, message, "'chg status' takes them out of the line")
+        Finding::warning(Area::Records, message, Mend::run("chg status").and("takes them out of the line"))
     });
     reservations.chain(waiters).collect()
 }
@@ -110,8 +114,8 @@ fn not_believed(occupancy: &Occupancy, pool: &Pool) -> Option<Finding> {
     Some(Finding::problem(Area::Records, message, Some(release(id))))
 }
 
-fn release(id: &LeaseId) -> String {
-    format!("an admin ends it with 'chg admin --release {id}'")
+fn release(id: &LeaseId) -> Mend {
+    Mend::run(format!("chg admin --release {id}")).and("as an admin")
 }
 
 /// Who sits on a GPU.
@@ -146,13 +150,13 @@ fn other_gpus(facts: &Facts) -> Vec<Finding> {
     let all = facts.gpus.len();
     let missing = (!missing.is_empty()).then(|| {
         let message = format!("GPU {} of the pool: not reported by the driver", gpu_list::spaced(&missing));
-        let mend = format!("if that is to stay so: 'chg admin --gpus {all} --force'");
+        let mend = Mend::run(format!("chg admin --gpus {all} --force")).and("if that is to stay so");
         Finding::problem(Area::Records, message, Some(mend))
     });
     let outside = (!outside.is_empty()).then(|| {
         let message = format!("GPU {} of this machine: not in the pool", gpu_list::spaced(&outside));
         Finding {
-            mend: Some(format!("'chg admin --gpus {all} --force' takes all in")),
+            mend: Some(Mend::run(format!("chg admin --gpus {all} --force")).and("takes all in")),
             ..Finding::ok(Area::Records, message)
         }
     });

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::output::{Area, Finding};
+use crate::output::{Area, Finding, Mend};
 
 /// What was found out about PATH.
 #[derive(Debug, Default)]
@@ -67,7 +67,7 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
         found.push(Finding::warning(
             Area::Shims,
             format!("shims are installed in {}, which is not in PATH", directory.display()),
-            "eval \"$(chg shim env)\", in the shell's startup file",
+            Mend::run("eval \"$(chg shim env)\"").and("in the shell's startup file, to last"),
         ));
     }
     found.extend(facts.shims.iter().filter_map(|shim| behind(shim, facts)));
@@ -84,7 +84,7 @@ fn name_of_ours(Name { name, leads }: &Name, facts: &Facts) -> Option<Finding> {
         Leads::Nowhere => Some(Finding::warning(
             Area::Shims,
             format!("{name} is not in PATH, so that shims do not find it"),
-            format!("put the directory of {own} in PATH"),
+            Mend::run(format!("PATH=\"$PATH:{}\"", facts.own.parent().unwrap_or(Path::new("/")).display())),
         )),
         Leads::Elsewhere(other) => Some(Finding::warning(
             Area::Shims,
@@ -97,7 +97,7 @@ fn name_of_ours(Name { name, leads }: &Name, facts: &Facts) -> Option<Finding> {
 fn leads_nowhere(file: &Path) -> Finding {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let message = format!("{name} runs without a reservation: its shim {} leads nowhere", file.display());
-    Finding::warning(Area::Shims, message, format!("chg shim install {name}"))
+    Finding::warning(Area::Shims, message, Mend::run(format!("chg shim install {name}")))
 }
 
 fn behind(shim: &Shim, facts: &Facts) -> Option<Finding> {
@@ -105,10 +105,10 @@ fn behind(shim: &Shim, facts: &Facts) -> Option<Finding> {
     let (name, file) = (shim.name, shim.file.display());
     let is_in_usual_place = facts.directory.as_deref() == shim.file.parent();
     let mend = if is_in_usual_place {
-        "eval \"$(chg shim env)\" as the last change of PATH in the shell's startup file".to_owned()
+        Mend::run("eval \"$(chg shim env)\"").and("as the last change of PATH in the shell's startup file")
     } else {
         let directory = shim.file.parent().unwrap_or(Path::new("/")).display();
-        format!("put {directory} before it in PATH")
+        Mend::run(format!("PATH=\"{directory}:$PATH\"")).and("in the shell's startup file, to last")
     };
     let message = format!("{name} runs {}, which stands before its shim {file} in PATH", other.display());
     Some(Finding::warning(Area::Shims, message, mend))

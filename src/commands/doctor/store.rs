@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{HOST_FILE, Origin};
 use crate::model::device::Provider;
-use crate::output::{Area, Finding};
+use crate::output::{Area, Finding, Mend};
 use crate::store::{Files, Rights};
 
 /// What was found out about the store.
@@ -35,13 +35,22 @@ pub(super) enum Why {
 pub(super) enum State {
     /// Not there, and made at its first use unless something is in the way.
     Absent {
-        obstacle: Option<String>,
+        /// The directory that is wanted, and why it cannot be made.
+        obstacle: Option<(PathBuf, String)>,
     },
     Failed {
         message: String,
         hint: Option<String>,
     },
     Open(Open),
+}
+
+/// Whether the modes of the store's files are the caller's to change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Caller {
+    /// The owner, or root.
+    MayChangeIt,
+    Anybody,
 }
 
 /// A store that answers.
@@ -55,6 +64,7 @@ pub(super) struct Open {
     pub(super) owner: Option<String>,
     /// Of an embedded store: its directory and what lies there.
     pub(super) files: Option<(PathBuf, Files)>,
+    pub(super) caller: Caller,
 }
 
 pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
@@ -84,10 +94,13 @@ fn of_state(state: &State, why: &Why) -> Vec<Finding> {
         State::Absent { obstacle: None } => {
             vec![Finding::ok(Area::Store, "not there yet: its first use makes it")]
         }
-        State::Absent { obstacle: Some(obstacle) } => vec![Finding::problem(
+        State::Absent { obstacle: Some((directory, obstacle)) } => vec![Finding::problem(
             Area::Store,
             format!("not there, and it cannot be made: {obstacle}"),
-            Some("name another with --store, or have root make its directory with mode 0777".to_owned()),
+            Some(
+                Mend::run(format!("sudo install -d -m 0777 {}", directory.display()))
+                    .and("or name another with --store"),
+            ),
         )],
         State::Failed { message, hint } => {
             vec![Finding::problem(Area::Store, message.clone(), hint.clone())]
@@ -96,9 +109,11 @@ fn of_state(state: &State, why: &Why) -> Vec<Finding> {
             let mut found = vec![Finding::ok(Area::Store, description(open))];
             if let Err(cause) = &open.users {
                 let message = format!("its history cannot be read: {cause}");
-                found.push(Finding::problem(Area::Store, message, None));
+                found.push(Finding::problem(Area::Store, message, None::<Mend>));
             }
-            found.extend(open.files.iter().flat_map(|(directory, files)| of_files(directory, files, why)));
+            found.extend(
+                open.files.iter().flat_map(|(directory, files)| of_files(directory, files, open.caller, why)),
+            );
             found
         }
     }
@@ -125,14 +140,18 @@ fn description(open: &Open) -> String {
 const EVERYBODY: u32 = 0o003;
 const ITS_GROUP: u32 = 0o2030;
 
-fn of_files(directory: &Path, files: &Files, why: &Why) -> Vec<Finding> {
+fn of_files(directory: &Path, files: &Files, caller: Caller, why: &Why) -> Vec<Finding> {
     let mut found = Vec::new();
     let Some(Rights { mode, owner }) = files.directory else { return found };
     let shown = directory.display();
+    let sudo = match caller {
+        Caller::MayChangeIt => "",
+        Caller::Anybody => "sudo ",
+    };
     let is_shared = mode & EVERYBODY == EVERYBODY || mode & ITS_GROUP == ITS_GROUP;
     if !is_shared {
         let message = format!("{shown} has mode {mode:04o}: others than uid {owner} cannot use it");
-        found.push(shut(why, message, format!("chmod 0777 {shown}")));
+        found.push(shut(why, message, Mend::run(format!("{sudo}chmod 0777 {shown}"))));
     }
     let expected = mode & 0o666;
     if let Some(database) = files.database
@@ -141,13 +160,13 @@ fn of_files(directory: &Path, files: &Files, why: &Why) -> Vec<Finding> {
     {
         let mode = database.mode;
         let message = format!("{shown}/pool.db has mode {mode:04o}: not everybody can write there");
-        found.push(shut(why, message, format!("chmod {expected:04o} {shown}/pool.db")));
+        found.push(shut(why, message, Mend::run(format!("{sudo}chmod {expected:04o} {shown}/pool.db"))));
     }
     found
 }
 
 /// A store of one's own may be for oneself alone; the machine's is everybody's.
-fn shut(why: &Why, message: String, mend: String) -> Finding {
+fn shut(why: &Why, message: String, mend: Mend) -> Finding {
     let is_machines = match why {
         Why::Machine => true,
         Why::Named(Origin::File { path, .. }) => path == Path::new(HOST_FILE),

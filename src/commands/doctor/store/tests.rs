@@ -16,6 +16,7 @@ fn with_modes(why: Why, directory: u32, database: u32) -> Vec<Finding> {
         users: Ok(3),
         owner: Some("root".into()),
         files: Some(("/srv/pool".into(), files)),
+        caller: Caller::MayChangeIt,
     };
     chosen(why, State::Open(open))
 }
@@ -59,8 +60,9 @@ fn a_shut_store_is_a_problem_where_it_is_everybodys_and_a_warning_where_it_is_on
 
 #[test]
 fn the_mending_is_the_very_command() {
-    let mend =
-        |directory, database| with_modes(Why::Machine, directory, database).pop().and_then(|one| one.mend);
+    let mend = |directory, database| {
+        with_modes(Why::Machine, directory, database).pop().and_then(|one| one.mend?.command)
+    };
     assert_eq!(mend(0o755, 0o644).as_deref(), Some("chmod 0777 /srv/pool"));
     assert_eq!(mend(0o777, 0o644).as_deref(), Some("chmod 0666 /srv/pool/pool.db"));
     assert_eq!(mend(0o2770, 0o640).as_deref(), Some("chmod 0660 /srv/pool/pool.db"));
@@ -69,7 +71,8 @@ fn the_mending_is_the_very_command() {
 #[test]
 fn what_is_not_there_yet_is_well_unless_it_cannot_be_made() {
     let absent = |obstacle: Option<&str>| {
-        levels(&chosen(Why::Machine, State::Absent { obstacle: obstacle.map(str::to_owned) }))
+        let obstacle = obstacle.map(|why| ("/srv/pool".into(), why.to_owned()));
+        levels(&chosen(Why::Machine, State::Absent { obstacle }))
     };
     assert_eq!(absent(None), [Level::Ok, Level::Ok]);
     assert_eq!(absent(Some("/srv: Permission denied")), [Level::Ok, Level::Problem]);
@@ -79,7 +82,7 @@ fn what_is_not_there_yet_is_well_unless_it_cannot_be_made() {
 fn a_store_that_does_not_answer_is_a_problem_with_its_own_hint() {
     let state = State::Failed { message: "cannot reach it".into(), hint: Some("start it".into()) };
     let found = chosen(Why::Named(Origin::Flag), state);
-    assert_eq!(found[1], Finding::problem(Area::Store, "cannot reach it", Some("start it".into())));
+    assert_eq!(found[1], Finding::problem(Area::Store, "cannot reach it", Some("start it")));
     let none = judge(&Facts::None { why: "this is a container".into(), hint: None });
     assert_eq!(levels(&none), [Level::Problem]);
 }
