@@ -6,22 +6,19 @@ DESTDIR ?=
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 RELEASE := $(TARGET)/release
 
-BINDIR := $(DESTDIR)$(PREFIX)/bin
-MANDIR := $(DESTDIR)$(PREFIX)/share/man
-SHAREDIR := $(DESTDIR)$(PREFIX)/share/canhazgpu
-BASHDIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
-ZSHDIR := $(DESTDIR)$(PREFIX)/share/zsh/site-functions
-FISHDIR := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+STAGE := $(TARGET)/stage
+DIST := $(TARGET)/dist
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 
-SCRIPTS := $(wildcard scripts/*.sh) .ci/run completions/chg.bash
+SCRIPTS := $(wildcard scripts/*.sh packaging/debian/*) .ci/run completions/chg.bash
 SHIMS := $(wildcard shims/*)
 PAGES := $(wildcard man/*.[0-9])
 
 .DEFAULT_GOAL := help
-.PHONY: help build try test test-gpu lint man install uninstall
+.PHONY: help build try test test-gpu test-packages lint man install uninstall dist deb stage
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## Build the program, optimised, as target/release/chg
 	$(CARGO) build --release --locked
@@ -38,6 +35,12 @@ test: ## Run every test (installs the programs they need, where that is allowed)
 test-gpu: build ## Check the program against this machine's real GPUs
 	scripts/try.sh "$(RELEASE)/chg" nvidia
 
+test-packages: deb ## Try the packages in fresh roots of this system (as root; ten minutes)
+	@if [ "$$(id -u)" -eq 0 ]; then \
+	    scripts/needs.sh mmdebstrap tmux && \
+	    scripts/clean-root.sh source && scripts/clean-root.sh package "$$(ls -t $(DIST)/*.deb | head -n 1)"; \
+	else echo 'SKIP: fresh roots are made by root alone'; fi
+
 lint: ## Check format, lints, shell scripts and manual pages
 	scripts/needs.sh cc shellcheck mandoc
 	$(CARGO) fmt --all --check
@@ -48,26 +51,23 @@ lint: ## Check format, lints, shell scripts and manual pages
 man: ## Read the manual
 	@MANPATH="$(CURDIR)/man:" man -l man/canhazgpu.1
 
-install: build ## Install below PREFIX (/usr/local), staged below DESTDIR
-	install -d "$(BINDIR)" "$(MANDIR)/man1" "$(MANDIR)/man5" "$(MANDIR)/man7" "$(SHAREDIR)/shims" \
-	    "$(BASHDIR)" "$(ZSHDIR)" "$(FISHDIR)"
-	install -m 755 "$(RELEASE)/canhazgpu" "$(BINDIR)/canhazgpu"
-	ln -sf canhazgpu "$(BINDIR)/chg"
-	install -m 755 $(SHIMS) "$(SHAREDIR)/shims/"
-	for page in $(PAGES); do install -m 644 "$$page" "$(MANDIR)/man$${page##*.}/"; done
-	ln -sf canhazgpu.1 "$(MANDIR)/man1/chg.1"
-	install -m 644 completions/chg.bash "$(BASHDIR)/chg"
-	ln -sf chg "$(BASHDIR)/canhazgpu"
-	install -m 644 completions/_chg "$(ZSHDIR)/_chg"
-	install -m 644 completions/chg.fish "$(FISHDIR)/chg.fish"
-	ln -sf chg.fish "$(FISHDIR)/canhazgpu.fish"
+install: stage ## Install below PREFIX (/usr/local), staged below DESTDIR
+	PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" scripts/install.sh --from "$(STAGE)"
 
 uninstall: ## Remove what install put there; reservations and configuration stay
-	rm -f "$(BINDIR)/chg" "$(BINDIR)/canhazgpu" "$(MANDIR)/man1/chg.1"
-	for page in $(notdir $(PAGES)); do rm -f "$(MANDIR)/man$${page##*.}/$$page"; done
-	rm -f "$(BASHDIR)/chg" "$(BASHDIR)/canhazgpu" "$(ZSHDIR)/_chg" "$(FISHDIR)/chg.fish" "$(FISHDIR)/canhazgpu.fish"
-	for shim in $(notdir $(SHIMS)); do rm -f "$(SHAREDIR)/shims/$$shim"; done
-	-rmdir "$(SHAREDIR)/shims" "$(SHAREDIR)" 2>/dev/null
+	PREFIX="$(PREFIX)" DESTDIR="$(DESTDIR)" scripts/install.sh --remove
+
+dist: stage ## Pack the built program with its manual as a tarball
+	scripts/needed.sh "$(STAGE)/bin/canhazgpu"
+	scripts/dist.sh "$(STAGE)" "$(VERSION)" "$(DIST)"
+
+deb: stage ## Make a Debian package
+	scripts/deb.sh "$(STAGE)" "$(VERSION)" "$(DIST)"
+
+# Root often does not know the builder's cargo: then what is built already will do.
+stage:
+	@if command -v "$(CARGO)" >/dev/null || ! [ -x "$(RELEASE)/canhazgpu" ]; then $(MAKE) build; fi
+	@scripts/stage.sh "$(RELEASE)/canhazgpu" "$(STAGE)"
 
 .PHONY: bench torture
 

@@ -240,7 +240,10 @@ pub(crate) struct AdminArgs {
     /// Throw a damaged record away: gpu:3, pool
     #[arg(long, value_name = "RECORD", value_parser = values::record)]
     pub(crate) reset: Option<Record>,
-    /// Make the store of this machine for the members of a group alone
+    /// Make the store of this machine, /var/lib/canhazgpu, for everybody
+    #[arg(long, conflicts_with = "group")]
+    pub(crate) everybody: bool,
+    /// Make it for the members of a group alone
     #[arg(long, value_name = "GROUP", value_parser = values::text)]
     pub(crate) group: Option<String>,
 }

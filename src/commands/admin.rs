@@ -89,7 +89,7 @@ fn carry_out(ctx: &mut Context<'_>, verb: &Verb, done: &str) -> Result<(), Error
     }
 }
 
-const fn asks_nothing(args: &AdminArgs) -> bool {
+pub(super) const fn asks_nothing(args: &AdminArgs) -> bool {
     args.release.is_none()
         && args.reset.is_none()
         && args.strategy.is_none()

@@ -1,39 +1,47 @@
-//! `chg admin --group`: makes the store of this machine for the members of a group alone.
+//! `chg admin --everybody` and `--group`: makes the store of this machine, for all or for the members of a group.
 
 use std::path::{Path, PathBuf};
 
 use nix::unistd::Group;
 
 use super::open::{Needs, open_at, store_options};
+use crate::cli::AdminArgs;
 use crate::config::Config;
 use crate::error::{Error, While};
 use crate::output::{Line, Out};
 use crate::store::{self, Access, FALLBACK, Missing, Options, SYSTEM, StoreUrl};
 
-/// Makes the named store, or this machine's.
+/// Makes the named store, or this machine's, if that was asked for. Says whether it was.
 ///
 /// # Errors
 /// It is there already; it is no directory; somebody holds GPUs in the store that the machine has had so far.
-pub(super) fn found(config: &Config, out: &Out, group: &str) -> Result<(), Error> {
-    let gid = gid_of(group)?;
+pub(super) fn found(config: &Config, out: &Out, args: &AdminArgs) -> Result<bool, Error> {
+    let (access, whom) = match &args.group {
+        Some(group) => (Access::Group(gid_of(group)?), format!("the group {group}")),
+        None if args.everybody => (Access::Everybody, "everybody".to_owned()),
+        None => return Ok(false),
+    };
     let url = match config.store() {
         Some(set) => StoreUrl::parse(&set.value)?,
-        None => {
-            leave_fallback(config, out)?;
-            StoreUrl::Sqlite(PathBuf::from(SYSTEM))
-        }
+        None => StoreUrl::Sqlite(PathBuf::from(SYSTEM)),
     };
     let StoreUrl::Sqlite(directory) = &url else {
-        return Err(failed("a Redis server has accounts of its own; --group is for a store in a directory"));
+        return Err(failed(
+            "a Redis server is no directory that could be made; name one, such as --store sqlite:/var/lib/canhazgpu",
+        ));
     };
-    if directory.exists() {
+    // By its name: a link that leads nowhere is there too.
+    if directory.symlink_metadata().is_ok() {
         return Err(failed(&format!("the store {} is there already", directory.display())));
     }
-    let options = Options { missing: Missing::Make(Access::Group(gid)), ..store_options(config) };
+    if directory == Path::new(SYSTEM) {
+        leave_fallback(config, out)?;
+    }
+    let options = Options { missing: Missing::Make(access), ..store_options(config) };
     // The first look makes it.
     store::open(&url, &options)?.snapshot()?;
-    out.print(&[Line::from(format!("Made {} for the group {group}", directory.display()))])?;
-    Ok(())
+    out.print(&[Line::from(format!("Made {} for {whom}", directory.display()))])?;
+    Ok(true)
 }
 
 fn gid_of(name: &str) -> Result<u32, Error> {

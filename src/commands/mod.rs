@@ -135,8 +135,8 @@ fn carry_out(verb: &Verb, config: &Config, out: &Out, busy: &mut Exit) -> Result
         Verb::Queue(args) => queue::queue(&mut open_as(None, Needs::OwnRight)?, config.queue(args)),
         Verb::Report(args) => report::report(&mut open_as(None, Needs::OwnRight)?, &config.report(args)),
         Verb::Admin(args) => {
-            if let Some(group) = &args.group {
-                founding::found(config, out, group)?;
+            if founding::found(config, out, args)? && admin::asks_nothing(args) {
+                return Ok(Exit::Done);
             }
             admin::admin(&mut open_as(None, Needs::FullRight)?, args, config)
         }

@@ -23,6 +23,7 @@ mod models;
 mod nesting;
 mod origin;
 mod orphans;
+mod packages;
 mod policy;
 mod redis;
 mod report;
