@@ -16,6 +16,7 @@ use crate::exit::Exit;
 use crate::model::gpu_list;
 use crate::model::ids::{GpuIndex, Uid};
 use crate::model::pool::{Pool, Slot, SlotState};
+use crate::model::record::Record;
 use crate::model::reservation::{Kind, Reservation};
 use crate::output::{self, Out};
 use crate::shim;
@@ -96,7 +97,7 @@ fn words_of(live: Live, pool: &Pool, me: Uid, before: &str) -> Vec<Word> {
         Live::OwnManualGpus => own().filter(|held| held.kind == Kind::Manual).flat_map(of_each_gpu).collect(),
         Live::Counts => (1..=pool.slots.len()).map(|count| Word::new(count.to_string(), "")).collect(),
         Live::Reservations => pool.reservations.values().map(of_reservation).collect(),
-        Live::Damaged => pool.slots.iter().filter_map(|(gpu, slot)| damaged(*gpu, slot)).collect(),
+        Live::Damaged => damaged(pool),
         Live::Labels => labels(own()),
         Live::Shims => Vec::new(),
     };
@@ -150,11 +151,14 @@ fn of_reservation(reservation: &Reservation) -> Word {
     Word::new(reservation.id.as_str(), format!("GPU {gpus} {}", held(reservation)))
 }
 
-fn damaged(gpu: GpuIndex, slot: &Slot) -> Option<Word> {
-    match &slot.state {
+fn damaged(pool: &Pool) -> Vec<Word> {
+    let of_gpu = |(gpu, slot): (&GpuIndex, &Slot)| match &slot.state {
         SlotState::Damaged { why } => Some(Word::new(format!("gpu:{gpu}"), why)),
         SlotState::Free { .. } | SlotState::Held(_) => None,
-    }
+    };
+    let of_pool =
+        pool.damaged.iter().map(|(record, why)| Word::new(Record::OfPool(*record).to_string(), why));
+    of_pool.chain(pool.slots.iter().filter_map(of_gpu)).collect()
 }
 
 fn labels<'a>(own: impl Iterator<Item = &'a Reservation>) -> Vec<Word> {
