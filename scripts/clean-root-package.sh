@@ -13,22 +13,23 @@ trap 'terminal kill-server 2>/dev/null || :' EXIT
 sits_down() {
     account=$1
     shift
-    terminal kill-server 2>/dev/null || :
-    terminal -f /dev/null new-session -d -x 120 -y 50 "chroot --userspec=$account $root env -i HOME=/home/$account \
-        LANG=C.UTF-8 TERM=screen PATH=/usr/local/bin:/usr/bin:/bin MANPAGER=cat $*"
+    # In a window of its own: a server that has just lost its last one is still about to end.
+    at=$account-$1
+    terminal -f /dev/null new-session -d -s "$at" -x 120 -y 50 "chroot --userspec=$account $root env -i HOME=/home/$account \
+        LANG=C.UTF-8 TERM=screen PATH=/usr/local/bin:/usr/bin:/bin $*"
 }
 
 types() {
-    terminal send-keys -l "$1"
-    [ -z "${2:-}" ] || terminal send-keys "$2"
+    terminal send-keys -t "$at" -l "$1"
+    [ -z "${2:-}" ] || terminal send-keys -t "$at" "$2"
 }
 
 sees() {
     tries=0
-    until terminal capture-pane -p | grep -qE -- "$1"; do
+    until terminal capture-pane -p -t "$at" | grep -qE -- "$1"; do
         tries=$((tries + 1))
         [ "$tries" -le 200 ] || {
-            terminal capture-pane -p >&2
+            terminal capture-pane -p -t "$at" >&2
             fail "'$1' did not appear on the screen"
         }
         sleep 0.1
@@ -37,9 +38,9 @@ sees() {
 
 # Leaves a clear line behind.
 over() {
-    terminal send-keys C-c
+    terminal send-keys -t "$at" C-u
     types clear Enter
-    sees '^[^ ]*[$%>] *$'
+    sees '[$%>] *$'
 }
 
 say 'root: dpkg -i'
@@ -53,26 +54,27 @@ sits_down ben bash -l
 sees '\$ *$'
 types 'man chg' Enter
 sees '^CANHAZGPU\(1\)'
-over
-types 'man chg run | head -n 3' Enter
+types q
+types 'man chg run' Enter
 sees '^CANHAZGPU-RUN\(1\)'
+types q
 over
 types 'chg ' Tab
-terminal send-keys Tab
+terminal send-keys -t "$at" Tab
 sees 'completions +.*extend'
 over
 types 'chg run -- pyth' Tab
 sees 'chg run -- python3'
 over
 types 'chg -- git che' Tab
-terminal send-keys Tab
+terminal send-keys -t "$at" Tab
 sees 'checkout +cherry'
 over
 types 'chg reserve -G 2 -d 1h' Enter
 sees '^Reserved 1 GPU\(s\): \[2\]'
 types 'chg release -G ' Tab
 sees 'chg release -G 2'
-terminal send-keys Enter
+terminal send-keys -t "$at" Enter
 sees '^Released 1 GPU\(s\): \[2\]'
 
 say 'ben: Tab in zsh and fish'

@@ -55,7 +55,7 @@ as() {
 # Every path in the root but people's own, and the books of the package manager.
 paths() {
     find "$root" -xdev \( -path "$root/home" -o -path "$root/root" -o -path "$root/tmp" -o -path "$root/opt" -o \
-        -path "$root/run" -o -path "$root/var/lib/dpkg" -o -path "$root/var/log" -o -path "$root/var/cache" \) -prune \
+        -path "$root/run" -o -path "$root/var/lib/dpkg" -o -path "$root/var/lib/apt" -o -path "$root/var/log" -o -path "$root/var/cache" \) -prune \
         -o -printf '/%P\n' | sort
 }
 
