@@ -96,6 +96,11 @@ done
 terminal kill-server
 as ben chg release
 
+say 'ben: a shim of the package'
+# shellcheck disable=SC2016 # for the inner shell
+got=$(as ben sh -c 'PATH=/usr/share/canhazgpu/shims:$PATH && python-gpu -c "import os; print(os.environ[\"CUDA_VISIBLE_DEVICES\"])"')
+[ "$got" = 0 ] || fail "python-gpu got '$got'"
+
 say 'an account that only a name service knows'
 sed -i 's/^passwd:.*/passwd: files extrausers/' "$root/etc/nsswitch.conf"
 echo 'nora:x:24001:24001::/home/nora:/bin/sh' >"$root/var/lib/extrausers/passwd"

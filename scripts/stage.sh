@@ -33,5 +33,8 @@ install -m 644 completions/_chg "$zsh/_chg"
 install -m 644 completions/chg.fish "$fish/chg.fish"
 ln -s chg.fish "$fish/canhazgpu.fish"
 
-install -m 755 shims/* "$share/canhazgpu/shims/"
+# Called by such a name the program knows what it stands for.
+for shim in shims/*; do
+    ln -s ../../../bin/canhazgpu "$share/canhazgpu/shims/${shim#shims/}"
+done
 install -m 644 README.md CHANGELOG.md LICENSE "$share/doc/canhazgpu/"

@@ -83,7 +83,7 @@ fn an_installation_has_all_there_is_and_goes_without_a_trace() {
     }
     for shim in names_in("shims") {
         let file = ground.path("root/opt/gpu/share/canhazgpu/shims").join(&shim);
-        assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o7777, 0o755, "{shim}");
+        assert!(file.canonicalize().unwrap().ends_with("bin/canhazgpu"), "{shim}");
     }
     for file in [
         "bin/canhazgpu",
@@ -97,7 +97,9 @@ fn an_installation_has_all_there_is_and_goes_without_a_trace() {
         assert!(installed.contains(file), "{file}");
         assert!(ground.path("root/opt/gpu").join(file).exists(), "{file} leads nowhere");
     }
-    assert_eq!(fs::read_link(ground.path("root/opt/gpu/bin/chg")).unwrap(), Path::new("canhazgpu"));
+    let program = ground.path("root/opt/gpu/bin/chg");
+    assert_eq!(fs::read_link(&program).unwrap(), Path::new("canhazgpu"));
+    assert_eq!(fs::metadata(&program).unwrap().permissions().mode() & 0o7777, 0o755);
 
     succeeds(ground.installer().arg("--remove"));
     assert_eq!(ground.installed(), BTreeSet::from(["share/man/man1/other.1".to_owned()]));
