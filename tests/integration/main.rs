@@ -6,6 +6,7 @@ mod completion;
 mod containers;
 mod contention;
 mod crash;
+mod crowded;
 mod damage;
 mod docs;
 mod doctor;
