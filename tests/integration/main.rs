@@ -15,6 +15,7 @@ mod exit_status;
 mod founding;
 mod hangup;
 mod hidden;
+mod hostile;
 mod inherited;
 mod line;
 mod line_terminal;
