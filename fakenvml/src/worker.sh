@@ -69,6 +69,8 @@ work() {
     know_yourself
     # It listens before it is seen: whoever sees it can tell it to end, and if the scenario is gone it ends by itself.
     fifo=$dir/control/$pid
+    # One that was killed may have had the same number.
+    rm -f "$fifo"
     mkfifo -m 666 "$fifo" || exit 99
     # Open for both, so that a read waits for a writer instead of seeing the end of the file.
     exec 3<> "$fifo" || exit 99

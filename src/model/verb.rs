@@ -191,6 +191,8 @@ pub(crate) enum Refusal {
     NoGpus { reported: u32, requested: Option<u32> },
     /// The pool is made of other GPUs than this machine's.
     OtherGpus,
+    /// It shall end with the actor's processes on these GPUs, and there are none.
+    NothingToAdopt { gpus: Vec<GpuIndex> },
     /// The pool is there already with another size or provider.
     PoolExists { provider: Provider, gpus: u32 },
     /// Live reservations stand in the way of the change.

@@ -39,6 +39,7 @@ fn message(refusal: &Refusal, now: Timestamp) -> String {
         Refusal::NotInPool { ids, .. } => format!("{} not in the pool", is_or_are(ids)),
         Refusal::Damaged { record, why } => damage(*record, why).0,
         Refusal::NoGpus { reported, requested } => no_gpus(*reported, *requested),
+        Refusal::NothingToAdopt { gpus } => format!("no process of yours runs on {}", people::gpus(gpus)),
         Refusal::OtherGpus => "the pool in this store is made of other GPUs than this machine's".to_owned(),
         Refusal::PoolExists { provider, gpus } => {
             format!("the pool is there already, with {} ({})", count_of(u64::from(*gpus)), provider.as_str())
@@ -88,6 +89,9 @@ fn hint(refusal: &Refusal) -> Option<String> {
         Refusal::NoGpus { .. } => "ask for as many as there are, or leave --gpus out",
         Refusal::OtherGpus => {
             "choose this machine's store with --store; 'chg admin --force' makes the pool anew from this machine's"
+        }
+        Refusal::NothingToAdopt { .. } => {
+            "'chg status' shows what does; without --until-exit they are reserved all the same"
         }
         Refusal::PoolExists { .. } => "'chg admin --force' changes it",
         Refusal::StillReserved { .. } => "'chg status' shows by whom; they have to be released first",

@@ -121,8 +121,8 @@ fn a_watched_screen_and_a_live_line_stay_as_they_are() {
         ("rows 24 cols 60", "status --watch 1"),
         ("rows 24 cols 200", "-G 0 -- true"),
     ] {
-        let mut shell = host.user(2).shell(&format!("stty {size}; exec \"$CHG\" {text}"));
-        let mut screen = Pty::start(&mut shell);
+        let shell = host.user(2).shell(&format!("stty {size}; exec \"$CHG\" {text}"));
+        let mut screen = Pty::start(&shell);
         screen.sees(if text.starts_with("status") { "UNRESERVED" } else { "waiting" });
         if text.starts_with("status") {
             // Twice drawn: at once and at a tick.

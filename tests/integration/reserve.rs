@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::host::{BOTH_STORES, Host, ageless, can_be_others, me};
+use crate::support::host::{BOTH_STORES, Host, can_be_others, me};
 use crate::support::job::Job;
 
 #[test]
@@ -117,24 +117,6 @@ fn only_those_in_charge_touch_what_is_others() {
     }
     assert!(host.line(0).contains("AVAILABLE"), "{}", host.line(0));
     run.stops();
-}
-
-#[test]
-fn a_job_of_ones_own_is_adopted_by_force_and_the_reservation_ends_with_it() {
-    let host = Host::with_gpus(1);
-    let job = host.me().takes_without_asking(&[0], "python3");
-    let refused = host.me().runs(&["reserve", "--nonblock"]);
-    assert_eq!(refused.code, Some(75), "{refused}");
-    host.me().does(&["reserve", "-G", "0", "--force", "--until-exit", "-d", "8h"]);
-    let line = ageless(&host.line(0));
-    assert_eq!(
-        line,
-        format!("GPU 0: IN USE by {} for T (manual, expires in T) [validated: 1028MB, 1 processes]", me())
-    );
-    let waiter = host.me().waits(&["--", "echo", "served"]);
-    let ended = std::time::Instant::now();
-    drop(job);
-    assert_eq!(waiter.finishes_soon_after(ended).stdout, "served\n");
 }
 
 #[test]

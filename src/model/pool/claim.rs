@@ -9,7 +9,7 @@ use crate::model::ids::{GpuIndex, LeaseId, Timestamp};
 use crate::model::occupancy::{Occupancy, Role};
 use crate::model::plan::{Ask, Supply, Turn, blockers, nearest_ahead, occupancies, plan_ahead};
 use crate::model::request::{Actor, Demand, InUse, OnBusy, Request};
-use crate::model::reservation::{Author, Kind, Reservation};
+use crate::model::reservation::{Author, Kind, Reservation, UntilExit};
 use crate::model::share::Share;
 use crate::model::verb::{Blocker, Outcome, Refusal, Standing};
 use crate::model::waiter::Waiter;
@@ -47,7 +47,13 @@ impl Pool {
         match turn {
             Turn::Fits(gpus) if give_up.is_none_or(|give_up| moment.now <= give_up) => {
                 self.drop_waiters(&plan.dead, moment.now);
-                self.grant(actor, request, gpus, &judged, moment)
+                let adopted = adopted(actor, request, &gpus, &judged, moment);
+                let ends_with_nothing = request.until_exit == UntilExit::Yes && adopted.is_empty();
+                if ends_with_nothing && request.in_use == InUse::Adopt {
+                    self.drop_waiters(std::slice::from_ref(&request.id), moment.now);
+                    return Outcome::Refused(Refusal::NothingToAdopt { gpus });
+                }
+                self.grant(actor, request, gpus, adopted, moment)
             }
             turn => {
                 let waiter = waiter(actor, request, enqueued, give_up, moment.now);
@@ -108,14 +114,14 @@ impl Pool {
         actor: &Actor,
         request: &Request,
         gpus: Vec<GpuIndex>,
-        judged: &Judged,
+        adopted: Vec<Identity>,
         moment: Moment<'_>,
     ) -> Outcome {
         self.leave_line(|waiter| waiter.id == request.id, moment.now);
         let manual = request.kind == Kind::Manual;
         let reservation = Reservation {
             id: request.id.clone(),
-            adopted: adopted(actor, request, &gpus, judged, moment),
+            adopted,
             gpus,
             holder: actor.holder.clone(),
             kind: request.kind,

@@ -70,6 +70,7 @@ fn every_refusal_has_its_message() {
         Refusal::NoGpus { reported: 0, requested: None },
         Refusal::NoGpus { reported: 1, requested: Some(8) },
         Refusal::Damaged { record: PoolRecord::GpuCount, why: "not a number of GPUs".into() },
+        Refusal::NothingToAdopt { gpus: vec![gpu(3)] },
         Refusal::OtherGpus,
         Refusal::PoolExists { provider: Provider::Nvidia, gpus: 8 },
         Refusal::StillReserved { gpus: [gpu(1), gpu(2)].into() },
