@@ -7,7 +7,7 @@ use super::nesting::Count;
 use super::open::{Needs, open};
 use super::program::Program;
 use super::run::{self, Ran, Run};
-use super::{end, failed, plain_out};
+use super::{end, failed, plain_out, shim};
 use crate::cli::RunArgs;
 use crate::config::{self, Config, ConfigError, RunOptions};
 use crate::error::{Error, Family};
@@ -18,6 +18,16 @@ use crate::output::{Out, Talk, Wish};
 pub(super) fn run(config: &Config, args: &RunArgs) -> ExitCode {
     let count = if args.gpus.gpus.is_some() { Count::Typed } else { Count::Default };
     launch(config, config.run(args), |ctx, options| {
+        if let Some(name) = shim::defiant(&args.command) {
+            ctx.out.warn(
+                &format!(
+                    "{name} picks GPUs by itself with these options, and may take others than were reserved"
+                ),
+                Some(&format!(
+                    "give their number to -g instead, or let its shim do so: chg shim {name} -- …"
+                )),
+            );
+        }
         let what = Run { command: &args.command, options, count, cuda_ids: config.cuda_ids() };
         run::run(ctx, &what, Program::find(&args.command)?)
     })

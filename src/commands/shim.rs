@@ -25,6 +25,26 @@ mod files;
 
 pub(super) use files::{directory, obey};
 
+/// The name of a command that, run without its shim, may put other GPUs in the place of the reserved ones.
+pub(super) fn defiant(command: &[OsString]) -> Option<&str> {
+    let (program, arguments) = command.split_first()?;
+    let name = Path::new(program).file_name()?.to_str()?;
+    if shim::obeys_variable(name) || shim::program(name) != name {
+        return None;
+    }
+    let judged = shim::judge(name, arguments, &world())?;
+    let is_rewritten = matches!(&judged.arguments, Arguments::Known(kept) if kept.as_slice() != arguments);
+    // A host file or another machine's name: its launcher then goes by those.
+    let is_unclear = name != "accelerate" && matches!(judged.needs, shim::Needs::Unclear(_));
+    let is_container = matches!(name, "docker" | "podman");
+    (!is_container && (is_rewritten || is_unclear)).then_some(name)
+}
+
+/// What a judgement may look at.
+fn world() -> World<'static> {
+    World { variable: &|name| env::var(name).ok(), read: &|path| std::fs::read_to_string(path).ok() }
+}
+
 /// What a shim was called for.
 struct Call {
     /// The real program's name.
@@ -58,9 +78,7 @@ impl Call {
         let name = words.first().map(|name| name.to_string_lossy()).unwrap_or_default();
         // After the name stands the `--`, which the command line was refused without.
         let arguments = words.get(2..).unwrap_or_default();
-        let world =
-            World { variable: &|name| env::var(name).ok(), read: &|path| std::fs::read_to_string(path).ok() };
-        let judgement = shim::judge(&name, arguments, &world).ok_or_else(|| unknown(&name))?;
+        let judgement = shim::judge(&name, arguments, &world()).ok_or_else(|| unknown(&name))?;
         let name = shim::program(&name).to_owned();
         let hops = shim::hops(&name, env::var(shim::HOPS).ok().as_deref())?;
         let own = env::current_exe().unwrap_or_default();

@@ -278,13 +278,17 @@ impl Config {
 
     /// The timeout, and who set it if nobody asked for one.
     fn timeout(&self, typed: Option<Duration>) -> Result<(Option<Duration>, Option<Origin>), ConfigError> {
-        if let Some(asked) = self.typed_or(typed, "run.timeout") {
+        if let Some(asked) = typed {
             return Ok((Some(self.within_limit(asked)?), None));
         }
-        // What nobody asked for is not refused, but cut.
+        // What nobody typed is not refused, but cut.
+        let own = self.set("run.timeout");
         let Policy { default_timeout, max_duration, .. } = self.policy();
         let set = [default_timeout, max_duration].into_iter().flatten().min_by_key(|set| set.value);
-        Ok((set.as_ref().map(|set| set.value), set.map(|set| set.origin)))
+        match set {
+            Some(set) if own.is_none_or(|own| own > set.value) => Ok((Some(set.value), Some(set.origin))),
+            _ => Ok((own, None)),
+        }
     }
 
     fn lasts(&self, typed: Option<Duration>) -> Result<Duration, ConfigError> {

@@ -203,9 +203,20 @@ fn what_nobody_asked_for_is_cut_and_not_refused() {
     let config = Scene::default().host("[policy]\nmax_duration = '4h'\ndefault_timeout = '9h'\n").load();
     assert_eq!(config.run(&RunArgs::default()).expect("options").timeout, Some(hours(4)));
     assert_eq!(config.reserve(&ReserveArgs::default()).expect("options").lasts, hours(4));
-    let config =
-        Scene::default().host("[policy]\ndefault_timeout = '9h'\n").user("[run]\ntimeout = '20h'\n").load();
-    assert_eq!(config.run(&RunArgs::default()).expect("options").timeout, Some(hours(20)));
+    let host = || Scene::default().host("[policy]\ndefault_timeout = '9h'\n");
+    for (scene, timeout) in [
+        (host(), 9),
+        (host().user("[run]\ntimeout = '20h'\n"), 9),
+        (host().variable("CANHAZGPU_RUN_TIMEOUT", "20h"), 9),
+        (host().user("[run]\ntimeout = '2h'\n"), 2),
+    ] {
+        let config = scene.load();
+        let run = config.run(&RunArgs::default()).expect("options");
+        assert_eq!((run.timeout, run.imposed_by.is_some()), (Some(hours(timeout)), timeout == 9));
+        let typed = RunArgs { timeout: Some(hours(20)), ..RunArgs::default() };
+        let run = config.run(&typed).expect("options");
+        assert_eq!((run.timeout, run.imposed_by), (Some(hours(20)), None), "only a flag goes before");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod messages;
+mod rights;
 mod scene;
 
 use blocks::{Block, blocks};

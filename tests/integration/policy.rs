@@ -118,7 +118,13 @@ fn nothing_of_a_users_goes_before_the_policy() {
         75,
         "you hold 1 of the 2 GPUs that one user may hold at once",
     );
-    ruled.refuses("CANHAZGPU_RUN_TIMEOUT=5h", &["--", "true"], 2, "5h is more than this host allows: 2h");
+    // A longer timeout of one's own is none, whichever of the two goes first.
+    ruled.chg("", &["release"]);
+    for variables in ["", "CANHAZGPU_RUN_TIMEOUT=5h"] {
+        let told = ruled.chg(variables, &["--", "true"]);
+        let limit = "chg: it may run for 1h (/etc/canhazgpu/config.toml, line 4; -t sets another)\n";
+        assert!(told.code == Some(0) && told.stderr.contains(limit), "{told}");
+    }
 }
 
 #[test]

@@ -163,6 +163,30 @@ fn what_cannot_be_judged_is_refused_with_the_way_out() {
 }
 
 #[test]
+fn without_its_shim_a_program_that_picks_gpus_itself_is_warned_of() {
+    let here = Shimmed::new(2);
+    let bare = "PATH=\"$HERE/bin:$HERE/tools:$PATH\"; chg -g 2 --";
+    let warning = "warning: deepspeed picks GPUs by itself with these options";
+    for line in
+        ["deepspeed --num_gpus 2 t.py", "deepspeed --inc localhost:1 t.py", "$HERE/bin/deepspeed -e x:1 t.py"]
+    {
+        let ended = here.run(&format!("{bare} {line}"));
+        assert_eq!((ended.code, ended.stderr.contains(warning)), (Some(0), true), "{line}: {ended}");
+    }
+    let ended = here.run(&format!("{bare} accelerate launch --gpu_ids 1 t.py"));
+    assert!(ended.stderr.contains("warning: accelerate picks GPUs by itself"), "{ended}");
+    for line in [
+        "deepspeed t.py --num_gpus 2",
+        "vllm serve m --device-ids 1",
+        "docker run --gpus all i",
+        "python3 -m x",
+    ] {
+        let ended = here.run(&format!("{bare} {line}"));
+        assert!(!ended.stderr.contains("warning"), "{line}: {ended}");
+    }
+}
+
+#[test]
 fn a_shim_ends_as_its_program_does() {
     let here = Shimmed::new(1);
     for line in ["vllm serve m", "vllm --help", "chg -q -- vllm serve m"] {
