@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use super::job::{Ended, Job};
 use super::redis::Server;
 use super::wait::wait_for;
-use super::{CHG, skip};
+use super::{CHG, skip, unimpressed};
 
 /// The uid of the first of the people; they have no entry in the account database.
 pub(crate) const FIRST: u32 = 23_001;
@@ -280,20 +280,6 @@ pub(crate) fn can_be_others() -> bool {
         skip("this scene needs several accounts: run the tests as root");
     }
     can
-}
-
-/// A command that signals reach though whoever started the tests ignores them: a shell's `&` does.
-fn unimpressed(program: &OsStr) -> Command {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
-    let (hup, int, quit, term) = (1, 2, 3, 15);
-    let tried = [hup, int, quit, term].map(|signal| 1_u64 << (signal - 1)).iter().sum::<u64>();
-    if u64::from_str_radix(ignored.trim(), 16).unwrap() & tried == 0 {
-        return Command::new(program);
-    }
-    let mut command = Command::new("env");
-    command.arg("--default-signal").arg(program);
-    command
 }
 
 fn sqlite(directory: &Path, name: &str) -> String {

@@ -13,6 +13,7 @@ pub(crate) mod pty;
 pub(crate) mod redis;
 pub(crate) mod wait;
 
+use std::ffi::OsStr;
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -21,15 +22,29 @@ pub(crate) const CHG: &str = env!("CARGO_BIN_EXE_chg");
 
 /// `chg`, ready to run; the words that follow are its arguments.
 pub(crate) fn chg() -> Command {
-    let mut command = Command::new(CHG);
+    let mut command = unimpressed(CHG);
     equip(&mut command);
     command
 }
 
 /// Any other program that starts `chg` itself: it finds it as `$CHG`.
 pub(crate) fn beside(program: &str) -> Command {
-    let mut command = Command::new(program);
+    let mut command = unimpressed(program);
     equip(&mut command);
+    command
+}
+
+/// A command that signals reach though whoever started the tests ignores them: a shell's `&` does.
+pub(crate) fn unimpressed(program: impl AsRef<OsStr>) -> Command {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+    let (hup, int, quit, term) = (1, 2, 3, 15);
+    let tried = [hup, int, quit, term].map(|signal| 1_u64 << (signal - 1)).iter().sum::<u64>();
+    if u64::from_str_radix(ignored.trim(), 16).unwrap() & tried == 0 {
+        return Command::new(program);
+    }
+    let mut command = Command::new("env");
+    command.arg("--default-signal").arg(program);
     command
 }
 
