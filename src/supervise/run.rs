@@ -154,10 +154,8 @@ impl Supervisor<'_> {
 
     /// Stops our own group along with the command. The clock stands still meanwhile.
     pub(super) fn stop(&mut self, by: Signal) -> Stop {
-        // Where nobody could continue us the kernel throws away every stop but this one.
-        if by == Signal::STOP && !is_watched_over() {
-            return Stop::Discarded;
-        }
+        // Where nobody could continue us the kernel throws away every stop but this one, so it must not be this one.
+        let by = if by == Signal::STOP && !is_watched_over() { Signal::TSTP } else { by };
         self.parts.clock.paused(|| stop_own_group(by))
     }
 

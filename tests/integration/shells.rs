@@ -6,6 +6,7 @@ use std::process::Command;
 
 use crate::support::play::{SHELLS, Shell, Take, plays};
 use crate::support::probe::{quoted, script};
+use crate::support::process::send;
 use crate::support::pty::{CTRL_C, CTRL_D, CTRL_Z};
 use crate::support::skip;
 use crate::support::wait::wait_until;
@@ -272,6 +273,28 @@ impl Drop for Multiplexer {
     fn drop(&mut self) {
         self.does("kill-server");
     }
+}
+
+#[test]
+fn a_command_that_has_left_the_foreground_hears_no_key() {
+    let leaves = "
+other = os.fork()
+if other == 0: select.select([], [], [], 60)
+os.setpgid(other, other)
+os.setpgid(0, other)
+tell(['INT'])
+os.kill(other, signal.SIGKILL)";
+    plays(&[Shell::Bash, Shell::Zsh], |take| {
+        fs::write(take.path("x"), format!("exec {}\n", quoted(&script(leaves)))).unwrap();
+        take.enters("run sh $HERE/x");
+        let command = take.pty.sees_number("ready ");
+        take.types(CTRL_C);
+        take.types(CTRL_C);
+        send(command, "USR2");
+        take.sees("done\r\n");
+        take.is_prompted();
+        assert_eq!(take.status(), 0);
+    });
 }
 
 /// A command that ends by itself when it is interrupted, with this status.

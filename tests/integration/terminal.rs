@@ -363,16 +363,15 @@ fn a_hangup_ends_what_does_not_ignore_it() {
 
 #[test]
 fn a_killed_job_dies_though_it_was_stopped() {
-    for way in BOTH {
+    for (way, signal) in BOTH.into_iter().flat_map(|way| ["TERM", "KILL"].map(|signal| (way, signal))) {
         let mut pty = shell(way, "$RUN sh -c 'echo ready $$; read x'");
         let command = pty.sees_number("ready ");
         pty.types(CTRL_Z);
         pty.sees("Stopped");
         pty.sees("prompt> ");
-        pty.enters("kill %1");
         // Said again until it is heard: bash itself now and then leaves a job stopped that it has just seen stop.
-        wait_until(&format!("the job to end, {way:?}"), || {
-            pty.enters("kill %1 2>/dev/null; echo asked");
+        wait_until(&format!("the job to end by {signal}, {way:?}"), || {
+            pty.enters(&format!("kill -{signal} %1 2>/dev/null; echo asked"));
             pty.sees("asked\r\n");
             !lives(command)
         });
