@@ -32,8 +32,8 @@ test: ## Run every test (installs the programs they need, where that is allowed)
 	-scripts/needs.sh podman runc busybox
 	$(CARGO) test --workspace --locked --no-fail-fast
 
-test-gpu: build ## Check the program against this machine's real GPUs
-	scripts/try.sh "$(RELEASE)/chg" nvidia
+test-gpu: build ## Check the program against this machine's real GPUs (77: there is none that is free)
+	scripts/test-gpu.sh "$(RELEASE)/chg"
 
 test-packages: deb ## Try the packages in fresh roots of this system (as root; ten minutes)
 	@if [ "$$(id -u)" -eq 0 ]; then \

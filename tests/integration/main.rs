@@ -28,6 +28,7 @@ mod origin;
 mod orphans;
 mod packages;
 mod policy;
+mod real_gpu;
 mod redis;
 mod report;
 mod reserve;
