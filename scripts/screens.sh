@@ -93,10 +93,10 @@ until_there() {
 later() { sleep "$((${AGE:-0} * $1 / 100))"; }
 on() { [ "$(find "$place/gpu/gpus/$1/procs" -type f | wc -l)" -ge "$2" ]; }
 
-MEMORY=71234 as anna chg -G 0,1 -n 'llama ablation, until 6 pm' -- python3 train.py --model meta-llama/Llama-3.1-8B --lr 3e-4 &
+MEMORY=71234 as anna chg -G 0,1 -n 'llama ablation' -- python3 train.py --model meta-llama/Llama-3.1-8B --lr 3e-4 &
 until_there on 1 1
 later 40
-as ben chg reserve -G 2 -d 4h -n 'debugging, will be idle at times'
+as ben chg reserve -G 2 -d 4h -n debugging
 MEMORY=38400 as chandra chg -G 3 -- torchrun --nproc-per-node 1 pretrain.py --config vit-l.yaml &
 until_there on 3 1
 later 25
@@ -109,12 +109,12 @@ later 15
 CUDA_VISIBLE_DEVICES=3 MEMORY=9100 as emre python3 train.py --debug &
 until_there on 3 2
 as chandra chg -G 5 -- true
-later 20
-# NVML_ERROR_GPU_IS_LOST: one fell off the bus.
-echo '{"code":15}' >"$place/gpu/faults/*@6.1"
 as fatima chg -g 2 -n 'eval sweep' -- python3 train.py &
 waiting() { chg queue | grep -q fatima; }
 until_there waiting
+later 20
+# NVML_ERROR_GPU_IS_LOST: one fell off the bus.
+echo '{"code":15}' >"$place/gpu/faults/*@6.1"
 
 if [ -n "${KEEP:-}" ]; then
     exec bash -i
@@ -137,6 +137,6 @@ shot() {
     terminal kill-session -t "$name"
     /usr/bin/python3 "$scripts/screens.py" "$place/$name.ansi" "$columns" "$pictures/$name.png"
 }
-shot status 150 20 'chg status' '^GPU 7'
+shot status 128 20 'chg status' '^GPU 7'
 shot table 116 13 'chg status -o table' '^ *7 '
 shot watch 116 30 'chg status --watch' 'COMMAND'

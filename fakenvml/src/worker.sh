@@ -34,7 +34,9 @@ done
 
 # Sets `pid` and `start` to those of this very process: in a subshell $$ is still the parent's.
 know_yourself() {
-    read -r line < /proc/self/stat
+    line=
+    # The name may hold line ends.
+    while read -r part; do line="$line$part "; done < /proc/self/stat
     pid=${line%% *}
     # The name may hold spaces and parentheses: count from the last one. Start time is field 22.
     # shellcheck disable=SC2086 # the fields are to be split

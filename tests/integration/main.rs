@@ -34,6 +34,7 @@ mod report;
 mod reserve;
 mod rest;
 mod rooms;
+mod screens;
 mod share;
 mod shells;
 mod shims;
