@@ -3,8 +3,7 @@
 //! the names of accounts.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
@@ -16,6 +15,7 @@ use crate::model::ids::{GpuUuid, Pid, Uid};
 use crate::model::seen::Seat;
 use crate::sys::abstract_name;
 use crate::sys::lifeline::Lifeline;
+use crate::sys::unix_table::UnixTable;
 
 #[cfg(test)]
 mod tests;
@@ -61,21 +61,14 @@ fn sit(uuid: &GpuUuid) -> nix::Result<OwnedFd> {
 /// Which of these GPUs somebody sits on, ourselves included. Leaves no trace at those that are taken.
 pub(crate) fn taken<'a>(uuids: impl IntoIterator<Item = &'a GpuUuid>) -> BTreeSet<GpuUuid> {
     let asked = uuids.into_iter();
-    match sockets() {
+    match UnixTable::read() {
         Ok(table) => {
-            let names = names_in(&table);
+            let names = table.names(PREFIX);
             asked.filter(|uuid| names.contains(name(uuid).as_bytes())).cloned().collect()
         }
         // A /proc mounted with subset=pid has no such file.
         Err(_) => asked.filter(|uuid| owner(uuid).is_some()).cloned().collect(),
     }
-}
-
-/// The kernel's table of unix sockets, a page at a time: its length cannot be known before.
-fn sockets() -> io::Result<Vec<u8>> {
-    let mut table = Vec::with_capacity(64 * 1024);
-    File::open("/proc/net/unix")?.read_to_end(&mut table)?;
-    Ok(table)
 }
 
 /// Who sits on this GPU; `None` if nobody does. Each call takes a place in the seat's line of 4,096 for good, so ask
@@ -114,16 +107,4 @@ fn address(uuid: &GpuUuid) -> nix::Result<UnixAddr> {
 
 fn name(uuid: &GpuUuid) -> String {
     abstract_name::of(PREFIX, uuid.as_str())
-}
-
-/// The abstract names in the text of /proc/net/unix: the eighth column, with '@' for the leading zero byte.
-fn names_in(table: &[u8]) -> BTreeSet<&[u8]> {
-    let lines = table.split(|&byte| byte == b'\n');
-    lines.filter_map(abstract_name_in).filter(|name| name.starts_with(PREFIX.as_bytes())).collect()
-}
-
-fn abstract_name_in(line: &[u8]) -> Option<&[u8]> {
-    // Columns may be padded by several blanks; names in files may hold blanks, ours do not.
-    let mut columns = line.split(|&byte| byte == b' ').filter(|column| !column.is_empty());
-    columns.nth(7)?.strip_prefix(b"@")
 }

@@ -13,7 +13,7 @@ use super::vigil::{self, Cause};
 use super::witness::{Spawn, Taken};
 use crate::bell::Bell;
 use crate::error::{Error, While};
-use crate::model::ids::{LeaseId, Timestamp};
+use crate::model::ids::{LeaseId, Pid, Timestamp};
 use crate::model::request::{OnBusy, Request};
 use crate::model::reservation::Reservation;
 use crate::model::verb::{Outcome, Standing, Verb};
@@ -65,7 +65,7 @@ pub(crate) fn until_granted(
                 line.tell_once(ctx.out, &error);
                 match listen(&[], bell.as_ref(), signals, Instant::now() + RETRY)? {
                     Heard::Stop(signal) => return Ok(Claimed::Interrupted(signal)),
-                    Heard::Something | Heard::Nothing => continue,
+                    Heard::Something | Heard::End | Heard::Nothing => continue,
                 }
             }
             Err(error) => return Err(error),
@@ -147,10 +147,10 @@ impl Line {
         self.last = Some(standing.clone());
         let looked = Instant::now();
         let mut deadline = looked + vigil::next_look(standing, applied.now, self.in_vain, jitter());
-        let (watched, over) = watch_all(vigil::causes(standing, &applied.pool));
+        let (mut watched, over) = watch_all(vigil::causes(standing, &applied.pool));
         // What ended since the look would not wake us. Once is enough: a launcher may be over long before its command.
         if over.iter().any(|cause| !self.over.contains(cause)) {
-            deadline = looked;
+            deadline = deadline.min(looked + vigil::courtesy(standing, jitter()));
         }
         self.over = over;
         loop {
@@ -159,6 +159,15 @@ impl Line {
             match listen(&watched, bell, signals, next)? {
                 Heard::Stop(signal) => return Ok(Some(signal)),
                 Heard::Nothing if Instant::now() < deadline => {}
+                Heard::End => {
+                    let courtesy = vigil::courtesy(standing, jitter());
+                    if courtesy.is_zero() {
+                        return Ok(None);
+                    }
+                    // It would be heard again and again.
+                    watched.clear();
+                    deadline = deadline.min(Instant::now() + courtesy);
+                }
                 Heard::Something | Heard::Nothing => return Ok(None),
             }
         }
@@ -191,11 +200,17 @@ fn watch_all(causes: Vec<Cause>) -> (Vec<OwnedFd>, Vec<Cause>) {
 fn watch(cause: &Cause) -> Option<OwnedFd> {
     match cause {
         // Whoever has the number by now may end when he likes: that would only make us look once more.
-        Cause::Process(process) => Pidfd::open(process.pid).ok().map(OwnedFd::from),
-        Cause::Pid(pid) => Pidfd::open(*pid).ok().map(OwnedFd::from),
-        Cause::Seat(uuid) => seat::watch(uuid),
+        Cause::Process(process) => watch_process(process.pid),
+        Cause::Run { launcher, child } => {
+            launcher.iter().chain(child).find_map(|process| watch_process(process.pid))
+        }
+        Cause::Pid(pid) => watch_process(*pid),
+        Cause::Seat(uuid) => seat::watch(uuid).filter(|fd| !is_over(fd)),
     }
-    .filter(|fd| !is_over(fd))
+}
+
+fn watch_process(pid: Pid) -> Option<OwnedFd> {
+    Pidfd::open(pid).ok().map(OwnedFd::from).filter(|fd| !is_over(fd))
 }
 
 /// Readable, as pidfds and seats are from the end of their process on.
@@ -208,8 +223,10 @@ fn is_over(fd: &OwnedFd) -> bool {
 enum Heard {
     /// A signal that asks us to stop.
     Stop(i32),
-    /// The bell, the end of something watched, or a signal that means looking again.
+    /// The bell, or a signal that means looking again.
     Something,
+    /// Something watched has ended, and nothing else was heard.
+    End,
     /// The time is up.
     Nothing,
 }
@@ -228,6 +245,7 @@ fn listen(
     fds.extend(watched.iter().map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
     let heard = match poll(&mut fds, timeout) {
         Ok(0) => Heard::Nothing,
+        Ok(_) if fds[..fds.len() - watched.len()].iter().all(|fd| fd.any() == Some(false)) => Heard::End,
         Ok(_) | Err(nix::errno::Errno::EINTR) => Heard::Something,
         Err(errno) => return Err(io::Error::from(errno)).doing("waiting in line"),
     };

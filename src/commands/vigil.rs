@@ -16,11 +16,18 @@ const SELDOM: Duration = Duration::from_secs(60);
 const EAGER: Duration = Duration::from_millis(10);
 /// … to this often.
 const PATIENT: Duration = Duration::from_secs(2);
+/// How long those who are not the first leave it to the first, and to the bell, to see to the end of something.
+const COURTESY: Duration = Duration::from_millis(20);
 
 /// Something whose end may let a waiter in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Cause {
     Process(Identity),
+    /// A reservation, which is over only when both are. The command of a launcher that lives is its own business.
+    Run {
+        launcher: Option<Identity>,
+        child: Option<Identity>,
+    },
     /// A process that uses a GPU without reservation.
     Pid(Pid),
     Seat(GpuUuid),
@@ -31,17 +38,21 @@ pub(crate) fn causes(standing: &Standing, pool: &Pool) -> Vec<Cause> {
     let ahead = standing.behind.as_ref().and_then(|id| pool.waiters.iter().find(|waiter| waiter.id == *id));
     let mut causes: Vec<Cause> =
         ahead.and_then(|waiter| waiter.client.clone()).map(Cause::Process).into_iter().collect();
-    let processes = |id: &LeaseId| {
+    let of_lease = |id: &LeaseId| {
         let lease = pool.reservations.get(id).into_iter();
-        lease.flat_map(|lease| lease.launcher.iter().chain(&lease.child).chain(&lease.adopted)).cloned()
+        lease.flat_map(|lease| {
+            let run = Cause::Run { launcher: lease.launcher.clone(), child: lease.child.clone() };
+            let is_run = lease.launcher.is_some() || lease.child.is_some();
+            is_run.then_some(run).into_iter().chain(lease.adopted.iter().cloned().map(Cause::Process))
+        })
     };
     // Nobody else watches those: the others in line do not wait for them.
     let own = standing.share.iter().flat_map(|share| &share.leases);
-    causes.extend(own.flat_map(processes).map(Cause::Process));
+    causes.extend(own.flat_map(of_lease));
     if standing.position <= WATCHFUL && standing.share.is_none() {
         for blocker in &standing.blocked_by {
             match &blocker.why {
-                Why::Reserved { id, .. } => causes.extend(processes(id).map(Cause::Process)),
+                Why::Reserved { id, .. } => causes.extend(of_lease(id)),
                 Why::Used { by } => causes.extend(by.iter().map(|user| Cause::Pid(user.pid))),
                 Why::Seat { .. } => {
                     let uuid = pool.slots.get(&blocker.gpu).and_then(|slot| slot.uuid.clone());
@@ -52,6 +63,11 @@ pub(crate) fn causes(standing: &Standing, pool: &Pool) -> Vec<Cause> {
         }
     }
     causes
+}
+
+/// How long to leave what has ended to others. `jitter` is from 0 to 1.
+pub(crate) fn courtesy(standing: &Standing, jitter: f64) -> Duration {
+    if standing.position <= 1 { Duration::ZERO } else { COURTESY.mul_f64(1.0 + jitter) }
 }
 
 /// How long to sleep at most. `in_vain` counts looks that changed nothing, `jitter` is from 0 to 1.
@@ -85,7 +101,7 @@ pub(crate) fn is_like(before: &Standing, after: &Standing) -> bool {
 mod tests {
     use super::*;
     use crate::model::ids::{GpuIndex, LeaseId};
-    use crate::model::reservation::{Holder, Kind};
+    use crate::model::reservation::{Author, Holder, Kind, Reservation, UntilExit};
     use crate::model::verb::Blocker;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_000);
@@ -106,6 +122,39 @@ mod tests {
     fn reserved(expiry: Option<Timestamp>) -> Why {
         let by = Holder { uid: None, account: "a".into(), login: None, label: None };
         Why::Reserved { id: LeaseId::from("x"), by, kind: Kind::Manual, since: NOW, expiry }
+    }
+
+    #[test]
+    fn the_first_in_line_looks_at_once_and_the_others_leave_it_to_the_first() {
+        assert_eq!(courtesy(&standing(1, vec![reserved(None)]), 1.0), Duration::ZERO);
+        assert_eq!(courtesy(&standing(2, vec![reserved(None)]), 1.0), Duration::from_millis(40));
+    }
+
+    #[test]
+    fn a_run_is_one_cause_and_what_a_reservation_adopted_are_others() {
+        let process = |pid| Identity { boot: "b".into(), namespace: 1, pid: Pid(pid), start: 1 };
+        let lease = Reservation {
+            id: LeaseId::from("x"),
+            gpus: vec![GpuIndex(0)],
+            holder: Holder { uid: None, account: "a".into(), login: None, label: None },
+            kind: Kind::Run,
+            author: Author::Ours,
+            started: NOW,
+            heartbeat: NOW,
+            expiry: None,
+            note: None,
+            command: Vec::new(),
+            launcher: Some(process(10)),
+            child: Some(process(11)),
+            network_namespace: None,
+            adopted: vec![process(12)],
+            until_exit: UntilExit::No,
+        };
+        let mut pool = Pool::default();
+        pool.reservations.insert(lease.id.clone(), lease);
+        let run = Cause::Run { launcher: Some(process(10)), child: Some(process(11)) };
+        assert_eq!(causes(&standing(3, vec![reserved(None)]), &pool), [run, Cause::Process(process(12))]);
+        assert_eq!(causes(&standing(4, vec![reserved(None)]), &pool), []);
     }
 
     #[test]

@@ -69,17 +69,6 @@ fn odd_uuids_have_seats_too() {
 }
 
 #[test]
-fn the_table_is_read_whatever_other_names_it_holds() {
-    let table = b"Num       RefCount Protocol Flags    Type St Inode Path\n\
-        0000000000000000: 00000002 00000000 00010000 0001 01  1234 @canhazgpu/GPU-1\n\
-        0000000000000000: 00000002 00000000 00010000 0001 01 12345 /run/with blank @canhazgpu/GPU-2\n\
-        0000000000000000: 00000003 00000000 00000000 0001 03 12346\n\
-        0000000000000000: 00000002 00000000 00000000 0002 01 12347 @\xff\xfe\n\
-        0000000000000000: 00000002 00000000 00000000 0002 01 12348 canhazgpu/GPU-3\n";
-    assert_eq!(names_in(table), BTreeSet::from([&b"canhazgpu/GPU-1"[..]]));
-}
-
-#[test]
 fn a_killed_owners_seat_is_free_at_once_and_wakes_who_watches() {
     const NAME: &str = "seat::tests::a_killed_owners_seat_is_free_at_once_and_wakes_who_watches";
     if let Some(uuid) = role() {

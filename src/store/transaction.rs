@@ -75,7 +75,8 @@ pub(super) fn transact(
 ) -> Result<Applied, StoreError> {
     let begun = Instant::now();
     let until = begun + backend.session().patience;
-    let _turn = turn::take(&backend.session().store);
+    let store = backend.session().store.clone();
+    let mut turn = turn::take(&store);
     for attempt in 0.. {
         let view = backend.begin(Purpose::Change, named, until)?;
         let Some((pool, outcome)) = settle(&view, witness, decide, until) else {
@@ -89,7 +90,11 @@ pub(super) fn transact(
         match committed? {
             Commit::Done => return Ok(Applied { outcome, pool, now: view.now }),
             Commit::Raced if Instant::now() >= until => break,
-            Commit::Raced => std::thread::sleep(pause(attempt)),
+            Commit::Raced => {
+                std::thread::sleep(pause(attempt));
+                // Who lost to somebody has seen that others get on: the line may move again.
+                turn = turn.or_else(|| turn::take(&store));
+            }
         }
     }
     Err(backend.session().busy(begun))

@@ -28,7 +28,7 @@ pub(crate) fn of(prefix: &str, id: &str) -> String {
 
 /// FNV-1a, 64 bits: every version of the program must find the same name, which the standard library's hashes do
 /// not promise.
-fn digest(id: &str) -> u64 {
+pub(crate) fn digest(id: &str) -> u64 {
     id.bytes()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -23,5 +23,6 @@ pub(crate) mod signal;
 pub(crate) mod terminal;
 #[cfg(test)]
 pub(crate) mod testing;
+pub(crate) mod unix_table;
 pub(crate) mod wait;
 pub(crate) mod winsize;
