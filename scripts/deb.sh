@@ -46,14 +46,17 @@ find "$share/man" -type l | while IFS= read -r link; do
     rm "$link"
 done
 
-glibc=$(scripts/needed.sh "$stage/bin/canhazgpu")
+depends="libc6 (>= $(scripts/needed.sh "$stage/bin/canhazgpu"))"
+if readelf --dynamic "$stage/bin/canhazgpu" | grep -q libgcc_s; then
+    depends="$depends, libgcc-s1"
+fi
 cat >"$tree/DEBIAN/control" <<END
 Package: canhazgpu
 Version: $version
 Architecture: $architecture
 Maintainer: $maintainer
 Installed-Size: $(du -k -s --apparent-size "$tree/usr" | cut -f 1)
-Depends: libc6 (>= $glibc), libgcc-s1
+Depends: $depends
 Suggests: bash-completion, man-db, redis-server
 Section: utils
 Priority: optional
