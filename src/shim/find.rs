@@ -19,7 +19,7 @@ pub(crate) const HOPS: &str = "CANHAZGPU_SHIM_HOPS";
 const MOST_HOPS: u32 = 8;
 
 /// Scripts are looked into this far.
-const LOOK: u64 = 4096;
+const LOOK: usize = 4096;
 
 /// Why there is nothing to run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -108,8 +108,8 @@ fn not_real(file: &Path, found: &Metadata, own: Option<(&Path, &Metadata)>) -> O
 
 /// The beginning of a program also tells one build from another.
 fn beginning(file: &Path) -> Option<String> {
-    let mut start = Vec::new();
-    File::open(file).ok()?.take(LOOK).read_to_end(&mut start).ok()?;
+    let mut start = Vec::with_capacity(LOOK);
+    File::open(file).ok()?.take(LOOK as u64).read_to_end(&mut start).ok()?;
     Some(String::from_utf8_lossy(&start).into_owned())
 }
 

@@ -151,7 +151,11 @@ fn in_every_kind_of_environment() {
     let again =
         format!("{path}; export CANHAZGPU_SHIM_DIR=$HERE/shims; eval \"$(chg shim env)\"; vllm serve m");
     assert!(here.shell(&again).ends_with(" on 0\n"), "the shims stand first once more");
-    // `uv run` and the like put theirs first: an alias, or the shim's own path, still reserves.
+    // `uv run` puts its own first: an alias, or the shim's own path, still reserves.
+    here.file("tools/uv", "#!/bin/sh\nshift\nPATH=\"$HERE/project/.venv/bin:$PATH\" exec \"$@\"\n");
+    let uv = here.shell("uv run vllm serve m; uv run chg shim vllm -- serve m");
+    let seen: Vec<_> = uv.lines().map(|line| line.split(" on ").last().unwrap()).collect();
+    assert_eq!(seen, ["nothing", "0"], "{uv}");
     assert!(here.shell(&format!("{path}; chg shim vllm -- serve m")).ends_with(" on 0\n"));
     assert!(here.shell(&format!("{path}; $HERE/shims/vllm serve m")).ends_with(" on 0\n"));
 }
