@@ -109,12 +109,12 @@ later 15
 CUDA_VISIBLE_DEVICES=3 MEMORY=9100 as emre python3 train.py --debug &
 until_there on 3 2
 as chandra chg -G 5 -- true
+# NVML_ERROR_GPU_IS_LOST: one fell off the bus.
+echo '{"code":15}' >"$place/gpu/faults/*@6.1"
 as fatima chg -g 2 -n 'eval sweep' -- python3 train.py &
 waiting() { chg queue | grep -q fatima; }
 until_there waiting
 later 20
-# NVML_ERROR_GPU_IS_LOST: one fell off the bus.
-echo '{"code":15}' >"$place/gpu/faults/*@6.1"
 
 if [ -n "${KEEP:-}" ]; then
     exec bash -i

@@ -28,7 +28,7 @@ pub(crate) fn report(ctx: &mut Context<'_>, options: &ReportOptions) -> Result<E
     let view = view(report.finish(), window.from, snapshot.now, days);
     match options.form {
         Form::Json => ctx.out.print_json(&view)?,
-        Form::Text => ctx.out.print(&output::report(&view))?,
+        Form::Text => ctx.out.print(&output::report(&view, ctx.out.room()))?,
     };
     Ok(Exit::Done)
 }

@@ -5,10 +5,22 @@ use serde::{Serialize, Serializer};
 use crate::model::ids::Timestamp;
 
 use super::clock::rfc3339;
-use super::escape::{clip, width};
+use super::escape::clip;
+use super::grid::{Column, Room, grid};
 use super::line::{Line, Tone};
 
+const COLUMNS: [Column; 5] = [
+    Column::Left("USER"),
+    Column::Right("GPU HOURS"),
+    Column::Right("SHARE"),
+    Column::Right("RUN"),
+    Column::Right("MANUAL"),
+];
+/// Columns of a name: with all the room there is, and with the least.
 const NAME: usize = 40;
+const LEAST: usize = 8;
+/// What the numbers take, unless they are huge.
+const NUMBERS: usize = 2 + 9 + 2 + 6 + 2 + 5 + 2 + 6;
 
 /// A report, in the order in which it is shown; the JSON is this.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -46,45 +58,43 @@ fn date(moment: Timestamp) -> String {
     text
 }
 
-/// The report as text.
-pub(crate) fn report(view: &ReportView) -> Vec<Line> {
-    let period = format!("{} to {} ({} days)", date(view.start), date(view.end), view.days);
+/// The report as text, names cut so that the numbers have room.
+pub(crate) fn report(view: &ReportView, room: Room) -> Vec<Line> {
+    let days = counted(view.days, "day");
+    let period = format!("{} to {} ({days})", date(view.start), date(view.end));
     let title = Line::of(Tone::Strong, "GPU hours").with(Tone::Plain, &format!(", {period}"));
     if view.users.is_empty() {
         return vec![title, Line::from("No reservations in that time.")];
     }
-    let names: Vec<String> = view.users.iter().map(|user| clip(&user.name, NAME)).collect();
-    let wide = names.iter().map(|name| width(name)).chain([5]).max().unwrap_or(5);
-    let heading = row("USER", wide, ["GPU HOURS", "SHARE", "RUN", "MANUAL"].map(str::to_owned));
-    let users = view.users.iter().zip(&names).map(|(user, name)| {
+    let name = match room {
+        Room::Endless => NAME,
+        Room::Cut(columns) | Room::CutOrBelow(columns) => columns.saturating_sub(NUMBERS).clamp(LEAST, NAME),
+    };
+    let rows = view.users.iter().map(|user| {
         let share = format!("{:.1}%", user.percentage);
-        row(
-            name,
-            wide,
-            [hours(user.gpu_hours), share, user.run_count.to_string(), user.manual_count.to_string()],
-        )
+        row(Tone::Plain, &clip(&user.name, name), user.gpu_hours, &share, [user.run_count, user.manual_count])
     });
-    let sum = |count: fn(&ReportUser) -> u64| view.users.iter().map(count).sum::<u64>().to_string();
+    let sum = |count: fn(&ReportUser) -> u64| view.users.iter().map(count).sum::<u64>();
     let counts = [sum(|user| user.run_count), sum(|user| user.manual_count)];
-    let [runs, manual] = counts;
-    let total = row("TOTAL", wide, [hours(view.total_gpu_hours), "100.0%".to_owned(), runs, manual]);
-    let closing = format!("{} reservations by {} users", view.total_reservations, view.unique_users);
-    let heading = Line::of(Tone::Strong, &heading);
-    let mut lines = vec![title, Line::new(), heading];
-    lines.extend(users.map(Line::from));
-    lines.extend([Line::of(Tone::Strong, &total), Line::new(), Line::from(closing)]);
+    let total = row(Tone::Strong, "TOTAL", view.total_gpu_hours, "100.0%", counts);
+    let mut lines = vec![title, Line::new()];
+    lines.extend(grid(&COLUMNS, rows.chain([total]).collect(), room));
+    let closing = format!(
+        "{} by {}",
+        counted(view.total_reservations, "reservation"),
+        counted(view.unique_users, "user")
+    );
+    lines.extend([Line::new(), Line::of(Tone::Dim, &closing)]);
     lines
 }
 
-fn hours(hours: f64) -> String {
-    format!("{hours:.2}")
+fn row(tone: Tone, name: &str, hours: f64, share: &str, counts: [u64; 2]) -> Vec<Line> {
+    let [runs, manual] = counts.map(|count| count.to_string());
+    [name, &format!("{hours:.2}"), share, &runs, &manual].map(|text| Line::of(tone, text)).into()
 }
 
-/// The name to the left, the numbers to the right.
-fn row(name: &str, wide: usize, numbers: [String; 4]) -> String {
-    let blanks = " ".repeat(wide.saturating_sub(width(name)));
-    let [hours, share, runs, manual] = numbers;
-    format!("{name}{blanks}  {hours:>10}  {share:>6}  {runs:>5}  {manual:>6}")
+fn counted(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 #[cfg(test)]

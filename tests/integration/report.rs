@@ -26,7 +26,7 @@ fn ended_and_current_reservations_are_counted_once_for_each_gpu() {
             assert_eq!(report[date].as_str().unwrap().len(), 10, "{report}");
         }
         let text = host.me().does(&["report"]).stdout;
-        assert!(text.contains("7 reservations by 1 users"), "{text}");
+        assert!(text.contains("7 reservations by 1 user"), "{text}");
     }
 }
 

@@ -8,6 +8,8 @@ use crate::support::host::{Host, Store, ageless, can_be_others, me};
 use crate::support::job::Job;
 use crate::support::wait::wait_until;
 
+mod grammar;
+
 fn keys(object: &Value) -> BTreeSet<&str> {
     object.as_object().unwrap().keys().map(String::as_str).collect()
 }

@@ -30,16 +30,46 @@ fn view() -> ReportView {
 
 #[test]
 fn numbers_line_up_whatever_the_names() {
-    let lines = report(&view());
+    let lines = report(&view(), Room::Endless);
     let widths: Vec<usize> = lines[2..7].iter().map(Line::width).collect();
     assert!(widths.iter().all(|width| *width == widths[0]), "{widths:?}");
     insta::assert_snapshot!("report", lines.iter().map(Line::plain).collect::<Vec<_>>().join("\n"));
 }
 
 #[test]
+fn a_narrow_terminal_cuts_names_and_never_numbers() {
+    let mut view = view();
+    view.users[0].name = "a name that somebody chose to be rather long".into();
+    for columns in [50, 60, 80] {
+        let lines = report(&view, Room::CutOrBelow(columns));
+        assert!(lines.iter().all(|line| line.width() <= columns), "{columns}");
+        assert!(
+            lines[3].plain().ends_with("1203.50   64.6%    1       2"),
+            "{columns}: {}",
+            lines[3].plain()
+        );
+    }
+}
+
+#[test]
+fn one_is_not_many() {
+    let users = vec![ReportUser {
+        name: "bob".into(),
+        gpu_hours: 1.0,
+        percentage: 100.0,
+        run_count: 1,
+        manual_count: 0,
+    }];
+    let one = ReportView { users, total_reservations: 1, unique_users: 1, days: 1, ..view() };
+    let lines = report(&one, Room::Endless);
+    assert!(lines[0].plain().ends_with("(1 day)"), "{}", lines[0].plain());
+    assert_eq!(lines.last().unwrap().plain(), "1 reservation by 1 user");
+}
+
+#[test]
 fn an_empty_report_says_so() {
     let empty = ReportView { users: vec![], ..view() };
-    assert_eq!(report(&empty)[1].plain(), "No reservations in that time.");
+    assert_eq!(report(&empty, Room::Endless)[1].plain(), "No reservations in that time.");
 }
 
 #[test]

@@ -4,6 +4,7 @@ pub(crate) mod cgroup;
 pub(crate) mod container;
 pub(crate) mod elsewhere;
 pub(crate) mod glass;
+pub(crate) mod grammar;
 pub(crate) mod host;
 pub(crate) mod job;
 pub(crate) mod oracle;
