@@ -73,10 +73,11 @@ pub(super) fn transact(
     witness: &mut dyn Witness,
     decide: &mut Decide<'_>,
 ) -> Result<Applied, StoreError> {
-    let begun = Instant::now();
-    let until = begun + backend.session().patience;
     let store = backend.session().store.clone();
     let mut turn = turn::take(&store);
+    // A crowd that gets on is no fault of the store's.
+    let begun = Instant::now();
+    let until = begun + backend.session().patience;
     for attempt in 0.. {
         let view = backend.begin(Purpose::Change, named, until)?;
         let Some((pool, outcome)) = settle(&view, witness, decide, until) else {
