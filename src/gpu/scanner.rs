@@ -44,8 +44,9 @@ pub(crate) struct Scanner {
 enum Helper {
     None,
     Ready(Conversation),
-    /// Told to go, or killed. As long as it is there no other is started: it would get stuck like this one.
-    Leaving(Process),
+    /// Told to go, or killed, and how long that may take. As long as it is there no other is started: it would get stuck
+    /// like this one.
+    Leaving(Process, Duration),
 }
 
 /// How one attempt went.
@@ -103,7 +104,7 @@ impl Scanner {
         match &self.helper {
             Helper::None => None,
             Helper::Ready(conversation) => Some(conversation.pid()),
-            Helper::Leaving(process) => Some(process.pid()),
+            Helper::Leaving(process, _) => Some(process.pid()),
         }
     }
 
@@ -154,8 +155,8 @@ impl Scanner {
 
     /// The helper to talk to, a new one if there is none and the last one is really gone.
     fn conversation(&mut self) -> Result<&mut Conversation, GpuError> {
-        if let Helper::Leaving(process) = &self.helper
-            && !process.is_gone(Instant::now() + LAST_BREATH)
+        if let Helper::Leaving(process, patience) = &self.helper
+            && !process.is_gone(Instant::now() + *patience)
         {
             return Err(self.no_answer());
         }
@@ -166,7 +167,7 @@ impl Scanner {
         }
         match &mut self.helper {
             Helper::Ready(conversation) => Ok(conversation),
-            Helper::None | Helper::Leaving(_) => Err(GpuError::NoGpus),
+            Helper::None | Helper::Leaving(..) => Err(GpuError::NoGpus),
         }
     }
 
@@ -214,16 +215,17 @@ impl Scanner {
     }
 
     fn abandon(&mut self) {
-        self.replace_helper(Conversation::abandon);
+        self.replace_helper(Conversation::abandon, LAST_BREATH);
     }
 
+    /// It has just answered, so it is not stuck: a machine under load is all that its end can wait for.
     fn dismiss(&mut self) {
-        self.replace_helper(Conversation::end);
+        self.replace_helper(Conversation::end, self.per_gpu);
     }
 
-    fn replace_helper(&mut self, farewell: impl FnOnce(Conversation) -> Process) {
+    fn replace_helper(&mut self, farewell: impl FnOnce(Conversation) -> Process, patience: Duration) {
         self.helper = match std::mem::replace(&mut self.helper, Helper::None) {
-            Helper::Ready(conversation) => Helper::Leaving(farewell(conversation)),
+            Helper::Ready(conversation) => Helper::Leaving(farewell(conversation), patience),
             other => other,
         };
     }
@@ -245,7 +247,7 @@ impl Drop for Scanner {
     fn drop(&mut self) {
         // With a request still in the driver, closing the socket may not be heard for long.
         self.abandon();
-        if let Helper::Leaving(process) = &self.helper {
+        if let Helper::Leaving(process, _) = &self.helper {
             process.is_gone(Instant::now());
         }
     }

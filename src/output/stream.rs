@@ -65,6 +65,13 @@ impl Stream {
         poll(&mut [PollFd::new(self.fd.as_fd(), PollFlags::POLLOUT)], patience).is_ok_and(|ready| ready > 0)
     }
 
+    /// Whether whoever read this has gone.
+    pub(super) fn is_closed(&self) -> bool {
+        let mut polled = [PollFd::new(self.fd.as_fd(), PollFlags::empty())];
+        let _ = poll(&mut polled, PollTimeout::ZERO);
+        polled[0].revents().is_some_and(|events| events.intersects(PollFlags::POLLERR | PollFlags::POLLHUP))
+    }
+
     fn write_whole(&self, mut rest: &[u8]) -> Result<(), Errno> {
         while !rest.is_empty() {
             match nix::unistd::write(self.fd.as_fd(), rest) {

@@ -43,3 +43,4 @@ mod status;
 mod support;
 mod terminal;
 mod transparent;
+mod weather;

@@ -102,6 +102,20 @@ fn old_drivers_are_asked_for_what_they_have() {
 }
 
 #[test]
+fn the_driver_that_dropped_the_third_list_is_asked_for_the_second() {
+    let (host, _jobs, expected) = busy_host();
+    host.set_driver_version("535.98");
+    // As a symbol that is not there, and as one that says it is not.
+    let seen = scanner(host.old_library(), PATIENT).scan().expect("a scan");
+    assert_eq!(measured(&seen, 0).processes, expected);
+    for function in [COMPUTE_V3, "nvmlDeviceGetGraphicsRunningProcesses_v3"] {
+        host.fail(function, None, Code::FUNCTION_NOT_FOUND);
+    }
+    assert_eq!(measured(&scan(&host), 0).processes, expected);
+    assert!(has_called(&host, COMPUTE_V2) && !has_called(&host, COMPUTE_V1));
+}
+
+#[test]
 fn the_oldest_drivers_are_asked_for_the_first_list() {
     let (host, _jobs, expected) = busy_host();
     for function in [COMPUTE_V2, "nvmlDeviceGetGraphicsRunningProcesses_v2"] {

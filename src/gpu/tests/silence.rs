@@ -5,10 +5,13 @@ use std::time::{Duration, Instant};
 
 use fakenvml::{Hang, Scenario};
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitStatus, waitpid};
 
 use super::{PATIENT, has_ended, measured, scanner, unknown, wait_until};
 use crate::gpu::GpuError;
+use crate::gpu::conversation::{Conversation, Heard};
 use crate::gpu::inventory::Nameless;
+use crate::gpu::wire::Said;
 use crate::model::ids::{GpuIndex, Megabytes, Pid};
 use crate::model::seen::Unknown;
 
@@ -143,6 +146,21 @@ fn letting_go_of_an_unkillable_helper_takes_no_time() {
     assert!(begun.elapsed() < Duration::from_millis(100), "{:?}", begun.elapsed());
     host.clear_faults();
     wait_until("the helper's end", || has_ended(helper));
+}
+
+#[test]
+fn a_library_that_cannot_be_shut_down_is_let_go_without_a_crash() {
+    let host = Scenario::with_gpus(1);
+    host.set_driver_version("470.256.02");
+    for library in [host.old_library(), host.library()] {
+        let mut talk = Conversation::begin(Some(library)).expect("a helper");
+        talk.request(1);
+        let answered =
+            |heard: &Heard| matches!(heard, Heard::Line(line) if matches!(line.said, Said::Answer { .. }));
+        while !answered(&talk.listen(Instant::now() + PATIENT).expect("an answer")) {}
+        let helper = nix::unistd::Pid::from_raw(talk.end().pid().0);
+        assert_eq!(waitpid(helper, None), Ok(WaitStatus::Exited(helper, 0)));
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ use super::frame::{WatchView, frame};
 use super::screen::Screen;
 
 /// Shows what `look` sees, every so often. It is called once before anything is shown: that failure is returned; a
-/// later one is shown above the last view, and the next look may succeed.
+/// later one is shown above the last view, or told on stderr, and the next look may succeed.
 ///
 /// While the screen is taken, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP and SIGWINCH are blocked in this thread, and in
 /// processes that `look` starts.
@@ -58,17 +58,34 @@ fn in_lines<E>(
     mut look: impl FnMut() -> Result<WatchView, E>,
 ) -> Result<(), E>
 where
-    E: From<OutputError>,
+    E: Display + From<OutputError>,
 {
-    let mut view = first;
+    let mut seen: Result<_, E> = Ok(first);
+    // Said once, not at every tick.
+    let mut said = None;
     loop {
-        let mut lines = table(&view.status, out.room());
-        lines.push(Line::new());
-        if out.print(&lines)? == Delivery::Closed {
-            return Ok(());
+        match &seen {
+            Ok(view) => {
+                said = None;
+                let mut lines = table(&view.status, out.room());
+                lines.push(Line::new());
+                if out.print(&lines)? == Delivery::Closed {
+                    return Ok(());
+                }
+            }
+            Err(failure) => {
+                let failure = failure.to_string();
+                if said.as_ref() != Some(&failure) {
+                    out.error(&failure, None);
+                    said = Some(failure);
+                }
+                if out.stdout().is_closed() {
+                    return Ok(());
+                }
+            }
         }
         match ticks.wait() {
-            Ok(()) | Err(Errno::EINTR) => view = look()?,
+            Ok(()) | Err(Errno::EINTR) => seen = look(),
             Err(errno) => return Err(OutputError::Write(errno).into()),
         }
     }

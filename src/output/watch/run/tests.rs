@@ -293,6 +293,40 @@ fn a_pipe_gets_a_table_at_every_tick_until_nobody_reads() {
 }
 
 #[test]
+fn a_look_that_fails_into_a_pipe_is_told_once_and_ends_it_only_when_nobody_reads() {
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let (mut told, stderr) = std::io::pipe().unwrap();
+    let out = Out::over(Stream::on(writer.into()), Stream::on(stderr.into()), Talk::Normal);
+    let watching = std::thread::spawn(move || {
+        let mut looks = 0;
+        let look = || {
+            looks += 1;
+            match looks {
+                2 | 3 => Err(OutputError::Write(Errno::EIO)),
+                1 | 4 => Ok(watched(&Scene::default().nobodys(None, idle(1), vec![]))),
+                _ => Err(OutputError::Write(Errno::ENXIO)),
+            }
+        };
+        watch(&out, Duration::from_millis(100), look)
+    });
+    for _ in 0..2 {
+        let (mut table, mut byte) = (String::new(), [0]);
+        while !table.ends_with("\n\n") {
+            reader.read_exact(&mut byte).unwrap();
+            table.push(char::from(byte[0]));
+        }
+        assert!(table.contains("AVAILABLE"), "{table}");
+    }
+    drop(reader);
+    watching.join().unwrap().unwrap();
+    let mut said = String::new();
+    told.read_to_string(&mut said).unwrap();
+    let failures = [Errno::EIO, Errno::ENXIO].map(|errno| format!("error: {}\n", OutputError::Write(errno)));
+    assert!(failures.concat().starts_with(&said), "{said}");
+    assert!(said.starts_with(&failures[0]), "{said}");
+}
+
+#[test]
 fn a_first_look_that_fails_is_the_failure() {
     let out = Out::new(Wish::Never, Talk::Normal);
     let look = || Err::<WatchView, _>(OutputError::Write(Errno::ECONNREFUSED));
