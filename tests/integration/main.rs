@@ -18,6 +18,7 @@ mod hangup;
 mod hidden;
 mod hostile;
 mod inherited;
+mod judgement;
 mod line;
 mod line_terminal;
 mod manual;

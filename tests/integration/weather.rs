@@ -2,6 +2,7 @@
 //! hangs for good, goes away or is reloaded while the program looks.
 
 use std::fs;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use fakenvml::{Code, Hang, Kind, Mig, MigInstance, Scenario};
@@ -177,9 +178,8 @@ fn a_watch_into_a_pipe_outlasts_them_too() {
     let mut watch = host.me().starts(&["status", "--watch", "1"]);
     watch.prints("AVAILABLE");
     host.gpus.reload_driver();
-    let other = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
-    let other = crate::support::process::Stray(other.id().cast_signed());
-    host.gpus.add_process(0, other.0, Some(2048), Kind::Compute);
+    let other = Job::start(Command::new("sleep").arg("1000"));
+    host.gpus.add_process(0, other.pid(), Some(2048), Kind::Compute);
     watch.prints("UNRESERVED");
     fs::rename(&driver, &away).unwrap();
     watch.says("the NVIDIA driver is not loaded");
