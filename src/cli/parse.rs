@@ -8,7 +8,6 @@ use clap::{Command, CommandFactory, FromArgMatches};
 use super::at_once;
 use super::split::{self, Shape};
 use super::usage::UsageError;
-use super::values;
 use super::{Cli, ShimVerb, Verb};
 
 /// What a command line asks for.
@@ -71,6 +70,10 @@ fn read(top: Command, name: &'static str, words: &[OsString]) -> Result<Parsed, 
             ErrorKind::DisplayVersion => {
                 Ok(Parsed::Show(format!("canhazgpu {}\n", env!("CARGO_PKG_VERSION"))))
             }
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand if help.contains(" shim ") => {
+                Err(UsageError::new("say what to do with shims: install, remove, list or env")
+                    .with_hint(format!("'{help}' shows more")))
+            }
             ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => Err(nothing()),
             _ => Err(explain(&report, words, &help)),
         },
@@ -90,37 +93,7 @@ fn explain(report: &clap::Error, words: &[OsString], help: &str) -> UsageError {
     let named = report.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
     match report.kind() {
         ErrorKind::MissingRequiredArgument if named.contains("COMMAND") => no_command(words),
-        ErrorKind::UnknownArgument => unknown(report, &named, help),
         _ => UsageError::from_clap(report, help),
-    }
-}
-
-/// `chg release 1`, `chg status --jsno`.
-fn unknown(report: &clap::Error, word: &str, help: &str) -> UsageError {
-    let verb = help.trim_end_matches(" --help");
-    if word.starts_with('-') {
-        let hint = match report.get(ContextKind::SuggestedArg) {
-            Some(nearest) => format!("did you mean {nearest}?"),
-            None => format!("'{help}' shows what there is"),
-        };
-        return UsageError::new(format!("{verb} has no option '{word}'")).with_hint(hint);
-    }
-    let hint = match meant(verb, word) {
-        Some(option) => format!("did you mean {verb} {option} {word}?"),
-        None => format!("'{help}' shows what there is"),
-    };
-    UsageError::new(format!("{verb} takes options only, not '{word}'")).with_hint(hint)
-}
-
-/// The option that a bare value was meant for.
-fn meant(verb: &str, word: &str) -> Option<&'static str> {
-    let verb = verb.rsplit(' ').next()?;
-    match verb {
-        "release" | "extend" if values::gpu_ids(word).is_ok() => Some("-G"),
-        "reserve" | "extend" if values::span(word).is_ok() => Some("-d"),
-        "reserve" | "admin" if values::count(word).is_ok() => Some("-g"),
-        "report" if values::count(word).is_ok() => Some("-d"),
-        _ => None,
     }
 }
 

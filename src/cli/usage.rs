@@ -3,7 +3,9 @@
 use std::error::Error as _;
 use std::fmt;
 
-use clap::error::{ContextKind, ErrorKind};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::values;
 
 /// A mistake in what was typed. Displayed without the leading `error:`; the hint is for a line of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,34 +29,96 @@ impl UsageError {
         self.hint.as_deref()
     }
 
-    /// Keeps of clap's report what it says of the mistake, and leaves out the usage that follows.
+    /// Says in our words what clap found; `help` is the call that shows what there is.
     pub(super) fn from_clap(report: &clap::Error, help: &str) -> Self {
-        let see = format!("'{help}' shows what there is");
-        if let Some(message) = bad_value(report) {
-            return Self { message, hint: Some(see) };
-        }
-        let text = report.to_string();
-        let (mut message, mut tip) = (Vec::new(), None);
-        for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
-            if line.starts_with("Usage:") || line.starts_with("For more information") {
-                break;
+        let verb = help.trim_end_matches(" --help");
+        let names = names(report, ContextKind::InvalidArg);
+        let name = names.first().map_or("", String::as_str);
+        let value = joined(report, ContextKind::InvalidValue);
+        let found = match report.kind() {
+            ErrorKind::UnknownArgument if name.starts_with('-') => {
+                Self::new(format!("{verb} has no option '{name}'"))
+                    .with_hint_of(report, ContextKind::SuggestedArg)
             }
-            match line.strip_prefix("tip: ") {
-                // What is no option here is no value either.
-                Some(found) if !found.starts_with("to pass ") => tip = tip.or(Some(found)),
-                Some(_) => {}
-                None => message.push(line.strip_prefix("error: ").unwrap_or(line)),
+            ErrorKind::UnknownArgument => {
+                let found = Self::new(format!("{verb} takes options only, not '{name}'"));
+                match meant(verb, name) {
+                    Some(option) => found.with_hint(format!("did you mean {verb} {option} {name}?")),
+                    None => found,
+                }
             }
+            ErrorKind::ValueValidation if report.source().is_some() => {
+                // A value that one of our own parsers refused: its words say which, and why.
+                Self::new(format!("{name}: {}", report.source().map(ToString::to_string).unwrap_or_default()))
+            }
+            ErrorKind::InvalidValue if value.is_empty() => Self::new(format!("{name} needs a value")),
+            ErrorKind::InvalidValue => {
+                let allowed = strings(report, ContextKind::ValidValue).join(", ");
+                Self::new(format!("{name}: '{value}' is none of {allowed}"))
+                    .with_hint_of(report, ContextKind::SuggestedValue)
+            }
+            ErrorKind::ArgumentConflict => {
+                let other = self::names(report, ContextKind::PriorArg).join(", ");
+                Self::new(format!("{name} does not go together with {other}"))
+            }
+            ErrorKind::MissingRequiredArgument => {
+                Self::new(format!("{verb}: {} is missing", names.join(", ")))
+            }
+            ErrorKind::InvalidSubcommand => {
+                let word = joined(report, ContextKind::InvalidSubcommand);
+                Self::new(format!("there is no verb '{word}'"))
+                    .with_hint_of(report, ContextKind::SuggestedSubcommand)
+            }
+            _ => Self::new(first_line(report)),
+        };
+        match found.hint {
+            Some(_) => found,
+            None => found.with_hint(format!("'{help}' shows what there is")),
         }
-        Self { message: message.join(" "), hint: Some(tip.map_or(see, str::to_owned)) }
+    }
+
+    fn with_hint_of(self, report: &clap::Error, suggested: ContextKind) -> Self {
+        match strings(report, suggested).first() {
+            Some(nearest) => self.with_hint(format!("did you mean {nearest}?")),
+            None => self,
+        }
     }
 }
 
-/// A value that one of our own parsers refused: its words say which, and why.
-fn bad_value(report: &clap::Error) -> Option<String> {
-    let ours = report.source().filter(|_| report.kind() == ErrorKind::ValueValidation)?;
-    let option = report.get(ContextKind::InvalidArg)?.to_string();
-    Some(format!("{}: {ours}", option.split(['=', ' ']).next().unwrap_or_default()))
+/// What the report has of this kind.
+fn strings(report: &clap::Error, kind: ContextKind) -> Vec<String> {
+    match report.get(kind) {
+        Some(ContextValue::String(text)) => vec![text.clone()],
+        Some(ContextValue::Strings(texts)) => texts.clone(),
+        _ => Vec::new(),
+    }
+}
+
+/// Options and words by their names alone: `--gpus <N>` is `--gpus`.
+fn names(report: &clap::Error, kind: ContextKind) -> Vec<String> {
+    let name = |text: String| text.split(['=', ' ']).next().unwrap_or_default().to_owned();
+    strings(report, kind).into_iter().map(name).collect()
+}
+
+fn joined(report: &clap::Error, kind: ContextKind) -> String {
+    strings(report, kind).join(", ")
+}
+
+fn first_line(report: &clap::Error) -> String {
+    let text = report.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    line.strip_prefix("error: ").unwrap_or(line).to_owned()
+}
+
+/// The option that a bare value was meant for.
+fn meant(verb: &str, word: &str) -> Option<&'static str> {
+    match verb.rsplit(' ').next()? {
+        "release" | "extend" if values::gpu_ids(word).is_ok() => Some("-G"),
+        "reserve" | "extend" if values::span(word).is_ok() => Some("-d"),
+        "reserve" | "admin" if values::count(word).is_ok() => Some("-g"),
+        "report" if values::count(word).is_ok() => Some("-d"),
+        _ => None,
+    }
 }
 
 impl fmt::Display for UsageError {
