@@ -134,21 +134,32 @@ fn unix(path: &Path, limits: Limits) -> io::Result<UnixStream> {
     // connect(2) waits while the server's backlog is full: this bounds it (unix(7), SO_SNDTIMEO).
     let limit = i64::try_from(limits.connect.as_millis()).unwrap_or(i64::MAX);
     setsockopt(&socket, sockopt::SendTimeout, &TimeVal::milliseconds(limit))?;
-    connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
+    let address = UnixAddr::new(path)?;
+    uninterrupted(|| Ok(connect(socket.as_raw_fd(), &address)?))?;
     let stream = UnixStream::from(socket);
     stream.set_read_timeout(Some(limits.answer))?;
     stream.set_write_timeout(Some(limits.answer))?;
     Ok(stream)
 }
 
+/// A call on a socket with a time limit ends with EINTR when the process was stopped and goes on (signal(7)).
+fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}
+
 impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
+        uninterrupted(|| match self {
             Self::Tcp(stream) => stream.read(buffer),
             Self::Unix(stream) => stream.read(buffer),
             #[cfg(feature = "tls")]
             Self::Tls(stream) => stream.read(buffer),
-        }
+        })
     }
 }
 
