@@ -2,7 +2,7 @@
 //! when something may have changed.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -55,15 +55,18 @@ pub(crate) fn until_granted(
     };
     let mut line = Line::new();
     let mut display = WaitDisplay::new(ctx.out);
-    let claim = |enqueued| Verb::Claim(Request { enqueued, ..request.clone() });
+    let id = request.id.clone();
+    let mut patience = Patience { on_busy: request.on_busy, since: None };
     let mut pool = ctx.snapshot()?.pool;
     loop {
-        let (applied, taken) = match ctx.apply_on_scan(&pool, &claim(line.enqueued), spawn) {
+        let request = Request { enqueued: line.enqueued, on_busy: patience.left(), ..request.clone() };
+        let (applied, taken) = match ctx.apply_on_scan(&pool, &Verb::Claim(request), spawn) {
             Ok(committed) => committed,
             // Who stands in line keeps the place while the store or the driver is away.
-            Err(error) if line.stood() && may_pass(&error) => {
+            Err(error) if line.stood() && may_pass(&error) && !patience.is_over() => {
                 line.tell_once(ctx.out, &error);
-                match listen(&[], bell.as_ref(), signals, Instant::now() + RETRY)? {
+                let ears = Ears { store: None, bell: bell.as_ref(), signals };
+                match ears.listen(&[], Instant::now() + RETRY)? {
                     Heard::Stop(signal) => return Ok(Claimed::Interrupted(signal)),
                     Heard::Something | Heard::End | Heard::Nothing => continue,
                 }
@@ -79,8 +82,9 @@ pub(crate) fn until_granted(
             Outcome::Waiting(standing) => standing,
             _ => return Err(ctx.refused(applied)),
         };
-        if let Some(signal) = line.wait(standing, &applied, bell.as_ref(), signals, &mut display)? {
-            withdraw(ctx, request.id);
+        let ears = Ears { store: ctx.store.descriptor(), bell: bell.as_ref(), signals };
+        if let Some(signal) = line.wait(standing, &applied, &ears, &mut display)? {
+            withdraw(ctx, id);
             return Ok(Claimed::Interrupted(signal));
         }
         pool = applied.pool;
@@ -136,8 +140,7 @@ impl Line {
         &mut self,
         standing: &Standing,
         applied: &Applied,
-        bell: Option<&Bell>,
-        signals: &Signals,
+        ears: &Ears<'_>,
         display: &mut WaitDisplay<'_>,
     ) -> Result<Option<i32>, Error> {
         let unchanged = self.last.as_ref().is_some_and(|last| vigil::is_like(last, standing));
@@ -156,7 +159,7 @@ impl Line {
         loop {
             display.show(standing, applied.now.after(looked.elapsed()));
             let next = display.tick().map_or(deadline, |tick| deadline.min(Instant::now() + tick));
-            match listen(&watched, bell, signals, next)? {
+            match ears.listen(&watched, next)? {
                 Heard::Stop(signal) => return Ok(Some(signal)),
                 Heard::Nothing if Instant::now() < deadline => {}
                 Heard::End => {
@@ -231,29 +234,67 @@ enum Heard {
     Nothing,
 }
 
-/// Sleeps until the bell rings, a watched process ends, a signal comes, or the time is up.
-fn listen(
-    watched: &[OwnedFd],
-    bell: Option<&Bell>,
-    signals: &Signals,
-    deadline: Instant,
-) -> Result<Heard, Error> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    let timeout = PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX);
-    let mut fds: Vec<PollFd<'_>> = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
-    fds.extend(bell.map(|bell| PollFd::new(bell.as_fd(), PollFlags::POLLIN)));
-    fds.extend(watched.iter().map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
-    let heard = match poll(&mut fds, timeout) {
-        Ok(0) => Heard::Nothing,
-        Ok(_) if fds[..fds.len() - watched.len()].iter().all(|fd| fd.any() == Some(false)) => Heard::End,
-        Ok(_) | Err(nix::errno::Errno::EINTR) => Heard::Something,
-        Err(errno) => return Err(io::Error::from(errno)).doing("waiting in line"),
-    };
-    drop(fds);
-    if let Some(bell) = bell {
-        bell.drain();
+/// What a client in line listens to, besides what stands in its way.
+struct Ears<'a> {
+    /// The store's connection: a server that closes it may come back without the line.
+    store: Option<BorrowedFd<'a>>,
+    bell: Option<&'a Bell>,
+    signals: &'a Signals,
+}
+
+impl Ears<'_> {
+    /// Sleeps until the bell rings, a watched process ends, the store goes, a signal comes, or the time is up.
+    fn listen(&self, watched: &[OwnedFd], deadline: Instant) -> Result<Heard, Error> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let timeout = PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX);
+        let input = |fd| PollFd::new(fd, PollFlags::POLLIN);
+        let mut fds: Vec<PollFd<'_>> = vec![input(self.signals.as_fd())];
+        fds.extend(self.bell.map(|bell| input(bell.as_fd())));
+        fds.extend(self.store.map(input));
+        fds.extend(watched.iter().map(|fd| input(fd.as_fd())));
+        let heard = match poll(&mut fds, timeout) {
+            Ok(0) => Heard::Nothing,
+            Ok(_) if fds[..fds.len() - watched.len()].iter().all(|fd| fd.any() == Some(false)) => Heard::End,
+            Ok(_) | Err(nix::errno::Errno::EINTR) => Heard::Something,
+            Err(errno) => return Err(io::Error::from(errno)).doing("waiting in line"),
+        };
+        drop(fds);
+        if let Some(bell) = self.bell {
+            bell.drain();
+        }
+        Ok(self.signals.asked_to_stop().map_or(heard, Heard::Stop))
     }
-    Ok(signals.asked_to_stop().map_or(heard, Heard::Stop))
+}
+
+/// How long a client is willing to wait, counted by a clock that nobody sets.
+struct Patience {
+    on_busy: OnBusy,
+    /// Since the first look.
+    since: Option<Instant>,
+}
+
+impl Patience {
+    /// What is left of it at this look.
+    fn left(&mut self) -> OnBusy {
+        let passed = match self.since {
+            Some(since) => since.elapsed(),
+            None => {
+                self.since = Some(Instant::now());
+                Duration::ZERO
+            }
+        };
+        match self.on_busy {
+            OnBusy::Queue { at_most: Some(at_most) } => {
+                OnBusy::Queue { at_most: Some(at_most.saturating_sub(passed)) }
+            }
+            endless => endless,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        let OnBusy::Queue { at_most: Some(at_most) } = self.on_busy else { return false };
+        self.since.is_some_and(|since| since.elapsed() >= at_most)
+    }
 }
 
 /// From 0 to 1, to keep clients that were woken together from looking together.

@@ -116,11 +116,10 @@ enum Presence {
 }
 
 fn presence(waiter: &Waiter, position: usize, seen: &Seen<'_>, now: Timestamp) -> Presence {
-    if waiter.is_out_of_time(now) {
-        return Presence::Away;
-    }
     match waiter.client.as_ref().map_or(Life::Untestable, |client| (seen.life)(client)) {
+        // It knows itself when to give up, whatever this clock says.
         Life::Alive => Presence::Here,
+        Life::Stopped | Life::Untestable if waiter.is_out_of_time(now) => Presence::Away,
         Life::Stopped => Presence::Away,
         Life::Dead => Presence::Dead,
         Life::Untestable if is_silent(waiter, now) => Presence::Dead,

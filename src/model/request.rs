@@ -38,7 +38,7 @@ pub(crate) enum Demand {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnBusy {
     Refuse,
-    /// Wait in line, at most this long.
+    /// Wait in line, at most this long from now: clients count it themselves, because a store's clock may be set.
     Queue {
         at_most: Option<Duration>,
     },
@@ -73,4 +73,11 @@ pub(crate) struct Request {
     pub(crate) share: Option<NonZeroU32>,
     /// When this client first stood in line: a store that lost its data gives the place back.
     pub(crate) enqueued: Option<Timestamp>,
+}
+
+impl Request {
+    /// Whether its time to wait is over: this was its last look.
+    pub(crate) fn has_given_up(&self) -> bool {
+        self.on_busy == OnBusy::Queue { at_most: Some(Duration::ZERO) }
+    }
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::support::host::{Host, Store, is_in_charge, me};
 use crate::support::job::Job;
+use crate::support::process::await_state;
 use crate::support::redis::Server;
 use crate::support::wait::wait_until;
 
@@ -123,19 +124,22 @@ fn a_command_that_ends_while_the_server_is_away_ends_as_it_would_and_frees_its_g
 fn waiters_keep_their_place_when_the_server_loses_its_data() {
     let mut host = Host::on(Store::Redis, 1);
     let holder = host.me().holds(&[]);
-    let first = host.me().waits(&["--", "sh", "-c", "echo first >> order"]);
-    host.has_waiters(1);
-    let second = host.me().waits(&["--", "sh", "-c", "echo second >> order"]);
-    host.has_waiters(2);
+    // More than those at the head, who look every few seconds anyway.
+    let line: Vec<Job> = (1..=6)
+        .map(|place| {
+            let job = host.me().waits(&["--", "sh", "-c", &format!("echo {place} >> order")]);
+            host.has_waiters(place);
+            job
+        })
+        .collect();
     let places = |host: &Host| host.queue().iter().map(|entry| entry["id"].clone()).collect::<Vec<_>>();
     let before = places(&host);
     server(&mut host).dies();
     server(&mut host).returns();
-    wait_until("both stand in line again", || places(&host) == before);
+    wait_until("all stand in line again", || places(&host) == before);
     holder.stops();
-    assert_eq!(first.finish().code, Some(0));
-    assert_eq!(second.finish().code, Some(0));
-    assert_eq!(std::fs::read_to_string(host.path("order")).unwrap(), "first\nsecond\n");
+    line.into_iter().for_each(|job| assert_eq!(job.finish().code, Some(0)));
+    assert_eq!(std::fs::read_to_string(host.path("order")).unwrap(), "1\n2\n3\n4\n5\n6\n");
 }
 
 #[test]
@@ -150,6 +154,26 @@ fn a_waiter_can_be_interrupted_while_the_server_is_away() {
     aware.says("the place in line is kept");
     aware.gets(Signal::SIGTERM);
     assert_eq!(aware.finish().signal, Some(15));
+}
+
+#[test]
+fn a_client_that_is_stopped_while_the_server_takes_its_time_asks_on() {
+    let mut host = Host::on(Store::Redis, 1);
+    host.me().does(&["--", "true"]);
+    server(&mut host).gets(Signal::SIGSTOP);
+    let job = host.me().starts(&["--nonblock", "--", "sh", "-c", "exit 7"]);
+    // recvfrom: it has asked, and waits for the answer.
+    let asks = || std::fs::read_to_string(format!("/proc/{}/syscall", job.pid())).unwrap().starts_with("45 ");
+    wait_until("it waits for the server", asks);
+    for _ in 0..20 {
+        job.gets(Signal::SIGSTOP);
+        await_state(job.pid(), 'T');
+        job.gets(Signal::SIGCONT);
+        wait_until("it waits for the server again", asks);
+    }
+    server(&mut host).gets(Signal::SIGCONT);
+    let ended = job.finish();
+    assert_eq!(ended.code, Some(7), "{ended}");
 }
 
 #[test]

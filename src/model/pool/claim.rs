@@ -40,12 +40,8 @@ impl Pool {
         let supply = Supply::judged(self, moment.seen, &judged);
         let plan = plan_ahead(place, self, supply, Some(moment.seen), moment.now);
         let turn = plan.supply.turn(self, &Ask::of_request(request, &actor.holder));
-        let give_up = match request.on_busy {
-            OnBusy::Queue { at_most } => at_most.map(|at_most| enqueued.after(at_most)),
-            OnBusy::Refuse => None,
-        };
         match turn {
-            Turn::Fits(gpus) if give_up.is_none_or(|give_up| moment.now <= give_up) => {
+            Turn::Fits(gpus) if !request.has_given_up() => {
                 self.drop_waiters(&plan.dead, moment.now);
                 let adopted = adopted(actor, request, &gpus, &judged, moment);
                 let ends_with_nothing = request.until_exit == UntilExit::Yes && adopted.is_empty();
@@ -56,7 +52,7 @@ impl Pool {
                 self.grant(actor, request, gpus, adopted, moment)
             }
             turn => {
-                let waiter = waiter(actor, request, enqueued, give_up, moment.now);
+                let waiter = waiter(actor, request, enqueued, moment.now);
                 let ask = Ask::of_request(request, &actor.holder);
                 let shortage = Shortage {
                     available: plan.supply.usable(&ask),
@@ -150,7 +146,7 @@ impl Pool {
         shortage: Shortage,
         moment: Moment<'_>,
     ) -> Outcome {
-        let gave_up = waiter.is_out_of_time(moment.now);
+        let gave_up = request.has_given_up();
         if gave_up || request.on_busy == OnBusy::Refuse {
             dead.push(request.id.clone());
             self.drop_waiters(&dead, moment.now);
@@ -180,13 +176,11 @@ impl Shortage {
     }
 }
 
-fn waiter(
-    actor: &Actor,
-    request: &Request,
-    enqueued: Timestamp,
-    give_up: Option<Timestamp>,
-    now: Timestamp,
-) -> Waiter {
+fn waiter(actor: &Actor, request: &Request, enqueued: Timestamp, now: Timestamp) -> Waiter {
+    let give_up = match request.on_busy {
+        OnBusy::Queue { at_most } => at_most.map(|at_most| now.after(at_most)),
+        OnBusy::Refuse => None,
+    };
     Waiter {
         id: request.id.clone(),
         holder: actor.holder.clone(),

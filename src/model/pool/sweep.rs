@@ -41,8 +41,12 @@ impl Pool {
         for (id, at, how) in over {
             self.end(&id, at, how);
         }
+        let lives = |waiter: &Waiter| {
+            waiter.client.as_ref().is_some_and(|client| (moment.seen.life)(client) == Life::Alive)
+        };
         let gone = |waiter: &Waiter| {
-            waiter.is_out_of_time(moment.now) || (waiter.client.is_none() && is_silent(waiter, moment.now))
+            (waiter.is_out_of_time(moment.now) && !lives(waiter))
+                || (waiter.client.is_none() && is_silent(waiter, moment.now))
         };
         let gone: Vec<_> =
             self.waiters.iter().filter(|w| gone(w) && spared != Some(&w.id)).map(|w| w.id.clone()).collect();

@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use super::wait::wait_until;
 
 pub(crate) struct Server {
@@ -39,6 +42,10 @@ impl Server {
     pub(crate) fn returns(&mut self) {
         self.process = launch(&self.directory, &self.options);
         self.awaits_connections();
+    }
+
+    pub(crate) fn gets(&self, signal: Signal) {
+        kill(Pid::from_raw(self.process.id().cast_signed()), signal).unwrap();
     }
 
     /// Runs one command on it, and returns what it answers.

@@ -93,10 +93,11 @@ fn all_that_is_free_is_what_is_left_of_the_limit() {
 fn whoever_gives_up_hears_that_it_was_the_limit() {
     let mut world = World::with_gpus(2);
     world.granted(1, limited(1, run("a", count(1))));
-    let request =
-        Request { on_busy: OnBusy::Queue { at_most: Some(minutes(1)) }, ..limited(1, run("b", count(1))) };
-    world.waits(1, request.clone());
-    world.pass(seconds(61));
-    let refusal = world.refused(1, request);
+    let left = |at_most| Request {
+        on_busy: OnBusy::Queue { at_most: Some(at_most) },
+        ..limited(1, run("b", count(1)))
+    };
+    world.waits(1, left(minutes(1)));
+    let refusal = world.refused(1, left(seconds(0)));
     assert!(matches!(refusal, Refusal::GaveUp { share: Some(_), .. }), "{refusal:?}");
 }
