@@ -1,6 +1,7 @@
 //! A host of our own: a temporary directory with a Redis server in it, stores by name, and commands that know nothing
 //! of the caller's surroundings.
 
+use std::ffi::OsString;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
@@ -35,6 +36,8 @@ pub struct Host {
     pub dir: PathBuf,
     pub chg: PathBuf,
     server: Option<Running>,
+    /// The server's own, which it keeps when it is started again.
+    environment: Vec<(&'static str, OsString)>,
     databases: u32,
 }
 
@@ -44,7 +47,7 @@ impl Host {
         open_dir(&dir)?;
         open_dir(&dir.join("home"))?;
         let chg = chg.canonicalize().map_err(|error| format!("{}: {error}", chg.display()))?;
-        let mut host = Self { dir, chg, server: None, databases: 0 };
+        let mut host = Self { dir, chg, server: None, environment: Vec::new(), databases: 0 };
         host.start_redis()?;
         Ok(host)
     }
@@ -57,11 +60,25 @@ impl Host {
         let mut server = Command::new("redis-server");
         server.args(["--port", "0", "--unixsocketperm", "777", "--databases", "64"]);
         server.args(["--save", "", "--appendonly", "yes", "--dir"]).arg(&self.dir);
-        server.arg("--unixsocket").arg(self.socket());
+        server.arg("--unixsocket").arg(self.socket()).envs(self.environment.iter().cloned());
         self.server = Some(Running::start(quiet(&mut server))?);
         wait_until("redis-server answers", || {
             Client::connect(&self.socket()).is_ok_and(|mut client| client.is_ready())
         })
+    }
+
+    /// Starts the server again, with more in its environment.
+    pub fn restart_redis_with(
+        &mut self,
+        more: impl IntoIterator<Item = (&'static str, OsString)>,
+    ) -> Result<()> {
+        self.environment.extend(more);
+        self.kill_redis()?;
+        self.start_redis()
+    }
+
+    pub fn redis_pid(&self) -> Option<i32> {
+        self.server.as_ref().map(Running::pid)
     }
 
     /// Kills the server as a crash would.
@@ -91,12 +108,20 @@ impl Host {
 
     /// A new store with a pool of the GPUs that this library reports.
     pub fn nvml(&mut self, kind: Kind, library: &Path, gpus: u32) -> Result<Place> {
-        let place = Place { nvml: Some(library.to_owned()), ..self.place(kind)? };
-        process::output(self.command(&place).args(["admin", "--gpus", &gpus.to_string()]))?;
+        let mut place = self.place(kind)?;
+        self.equip(&mut place, library, gpus)?;
         Ok(place)
     }
 
-    fn place(&mut self, kind: Kind) -> Result<Place> {
+    /// Makes the pool of a store that is not there yet.
+    pub fn equip(&self, place: &mut Place, library: &Path, gpus: u32) -> Result<()> {
+        place.nvml = Some(library.to_owned());
+        process::output(self.command(place).args(["admin", "--gpus", &gpus.to_string()]))?;
+        Ok(())
+    }
+
+    /// Where a store may be made.
+    pub fn place(&mut self, kind: Kind) -> Result<Place> {
         let number = self.databases;
         self.databases += 1;
         let directory = self.dir.join(format!("store-{number}"));

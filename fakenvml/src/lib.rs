@@ -16,4 +16,4 @@ mod world;
 pub use code::Code;
 pub use files::{Driver, Fault, Gpu, Hang, Kind, Mig, MigInstance, Process};
 pub use place::{library, old_library};
-pub use scenario::{Call, Scenario};
+pub use scenario::{Call, Scenario, compute};

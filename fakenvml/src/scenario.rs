@@ -257,6 +257,18 @@ impl Drop for Scenario {
     }
 }
 
+/// Puts the calling process on a GPU of the scenario in `dir`: for programs of a test that stand for one that computes.
+///
+/// # Errors
+/// If the scenario cannot be written to.
+pub fn compute(dir: &Path, gpu: u32, memory_mb: u64) -> io::Result<()> {
+    let pid = std::process::id().cast_signed();
+    let start = alive::start_of(pid).ok_or(io::ErrorKind::NotFound)?;
+    let process =
+        Process { start, memory_mb: Some(memory_mb), kind: Kind::Compute, listed: true, slice: None };
+    files::write(&files::processes_dir(dir, gpu).join(pid.to_string()), &process)
+}
+
 fn tell(fifo: &Path, command: &str) -> io::Result<()> {
     // Without O_NONBLOCK this would wait for a reader.
     let mut fifo = OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(fifo)?;

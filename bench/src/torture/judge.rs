@@ -1,147 +1,154 @@
-//! What must be true, seen from outside: while everybody acts, and when nobody does.
+//! What must be true, judged from what was seen. Pure, so that each rule can be shown worlds in which it is broken.
 
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use bench::Result;
-use bench::process::{Running, output, quiet, signal, wait_until};
-use serde_json::Value;
+use crate::hold;
+use crate::plan::{GRACE, Patience};
 
-use crate::random::Random;
-use crate::world::{GPUS, STUCK, World};
+/// Not free in time; the store or the driver failed; the time that `--timeout` gave is over.
+pub(crate) const BUSY: i32 = 75;
+const FAILED: i32 = 125;
+const TIMED_OUT: i32 = 124;
+const KILLED: i32 = 128 + libc::SIGKILL;
 
-/// How long after the store is back every live run has its record again, and how late we may be to see it.
-const RECORDED: Duration = Duration::from_millis(1500);
-const LENIENCE: Duration = Duration::from_millis(1500);
+/// What a run's command wrote down about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) started: bool,
+    /// With which status it was about to end.
+    pub(crate) ended: Option<i32>,
+}
 
-/// Looks again and again: a GPU that a command holds is not shown as free.
-pub(crate) fn watch(world: &World, until: Instant) {
-    let mut suspect: Vec<(usize, String, Instant)> = Vec::new();
-    while Instant::now() < until && !world.is_stopped() {
-        std::thread::sleep(Duration::from_millis(200));
-        world.told().first().into_iter().for_each(|told| world.wrong(told));
-        let before = world.held();
-        let free = match free(world) {
-            Ok(free) => free,
-            // The store is away.
-            Err(_) => {
-                suspect.clear();
-                continue;
-            }
-        };
-        let after = world.held();
-        let both = before.into_iter().zip(after).enumerate();
-        let shown_free: Vec<(usize, String)> = both
-            .filter_map(|(gpu, (before, after))| {
-                Some((gpu, before.filter(|name| Some(name) == after.as_ref())?))
-            })
-            .filter(|(gpu, _)| free.contains(gpu))
-            .collect();
-        suspect.retain(|(gpu, name, _)| shown_free.contains(&(*gpu, name.clone())));
-        for (gpu, name) in shown_free {
-            let known =
-                suspect.iter().find(|(other, by, _)| *other == gpu && *by == name).map(|(.., since)| *since);
-            let Some(since) = known else {
-                suspect.push((gpu, name, Instant::now()));
-                continue;
-            };
-            let patience = RECORDED + LENIENCE;
-            if since.elapsed() > patience && !world.was_away_since(Instant::now() - patience) {
-                world
-                    .wrong(&format!("GPU {gpu} has been shown as free for {patience:?} while {name} had it"));
-            }
+/// What was done to a run, and what it had to cope with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Suffered {
+    /// Sent to the launcher, or by the terminal.
+    pub(crate) signal: Option<i32>,
+    pub(crate) launcher_killed: bool,
+    pub(crate) command_killed: bool,
+    pub(crate) timeout: Option<Duration>,
+    /// From the start of the launcher to its end.
+    pub(crate) took: Duration,
+    pub(crate) patience: Patience,
+    /// The store was away at some time.
+    pub(crate) outage: bool,
+}
+
+/// Whether a launcher may end with `status`, as a shell counts: as the bare command would have, or as chg promises
+/// where there was no command.
+pub(crate) fn may_end_so(told: Told, suffered: &Suffered, status: i32) -> bool {
+    let by_signal = suffered.signal.is_some_and(|signal| status == 128 + signal);
+    let timed_out = status == TIMED_OUT && suffered.timeout.is_some_and(|timeout| suffered.took >= timeout);
+    if status == hold::DOUBLE {
+        return false;
+    }
+    if suffered.launcher_killed && status == KILLED {
+        return true;
+    }
+    let out_of_grace = suffered.signal.is_some() && suffered.took >= GRACE;
+    let by_kill = (suffered.command_killed || out_of_grace) && status == KILLED;
+    match told {
+        // Only a SIGKILL, of the grace's end too, comes between what is written and the end.
+        Told { ended: Some(ended), .. } => status == ended || by_kill || timed_out,
+        Told { started: true, ended: None } => by_signal || by_kill || timed_out,
+        Told { started: false, ended: None } => {
+            by_signal
+                || timed_out
+                || (status == BUSY && suffered.patience != Patience::Endless)
+                || (status == FAILED && suffered.outage)
         }
     }
 }
 
-/// The GPUs that status shows as free.
-fn free(world: &World) -> Result<Vec<usize>> {
-    let text = output(world.chg(0).args(["status", "--json"]))?;
-    let gpus: Vec<Value> = serde_json::from_str(&text)?;
-    let is_free = |gpu: &&Value| gpu["status"] == "AVAILABLE";
-    Ok(gpus.iter().filter(is_free).filter_map(|gpu| usize::try_from(gpu["gpu_id"].as_u64()?).ok()).collect())
+/// One GPU at one look of `status`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Shown {
+    pub(crate) gpu: usize,
+    pub(crate) free: bool,
+    /// Whose reservation is shown: the name of a run or of a manual reservation.
+    pub(crate) reserved_by: Option<String>,
 }
 
-/// When all have ended: everything is free at the first look, and the line is empty.
-pub(crate) fn at_rest(world: &World) -> Result<()> {
-    wait_until("no command holds a GPU", || world.held().iter().all(Option::is_none))?;
-    let all = GPUS.to_string();
-    let told = world.chg(0).args(["--nonblock", "-g", &all, "--", "true"]).stdout(Stdio::null()).output()?;
-    if !told.status.success() {
-        let said = String::from_utf8_lossy(&told.stderr).trim().to_owned();
-        world.wrong(&format!("nobody is there, but one look does not find all GPUs free: {said}"));
-    }
-    let queue: Value = serde_json::from_str(&output(world.chg(0).args(["queue", "--json"]))?)?;
-    if queue["total_waiting"] != 0 {
-        world.wrong(&format!("nobody is there, but somebody waits: {queue}"));
-    }
-    Ok(())
+/// What is known of the one who held a GPU's lock from before that look until after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Holding {
+    pub(crate) name: String,
+    pub(crate) record: Record,
 }
 
-/// Some stand in line for the same GPU, in a known order; one may be killed and one stopped. Those who are left start in
-/// that order.
-pub(crate) fn in_order(world: &World, random: &mut Random) -> Result<()> {
-    world.note("a line for GPU 0");
-    let mut holder = holder(world)?;
-    let mut line = Vec::new();
-    for _ in 0..random.between(3, 7) {
-        let name = format!("line-{}", world.next());
-        let mut command = world.chg(random.between(0, 4));
-        command.args(["-G", "0", "--"]).arg(&world.me).args(["inner", "hold"]).arg(&world.dir);
-        command.args([&name, "20", "0"]).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut waiter = Running::start(&mut command)?;
-        let said = waiter.said("waiting")?;
-        waiter.0.stderr = Some(said.into_inner());
-        line.push((name, waiter));
-    }
-    let mut killed = None;
-    if random.happens(60) {
-        let place = usize::try_from(random.between(0, line.len() as u64))?;
-        signal(line[place].1.pid(), libc::SIGKILL);
-        killed = Some(place);
-        world.note(&format!("{} is killed in line", line[place].0));
-    }
-    signal(holder.pid(), libc::SIGTERM);
-    holder.wait()?;
-    let deadline = Instant::now() + STUCK;
-    let mut starts = Vec::new();
-    for (place, (name, waiter)) in line.iter_mut().enumerate() {
-        while waiter.0.try_wait()?.is_none() && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(2));
+/// Whether somebody who holds a GPU must have a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Record {
+    Must,
+    /// It may have been lost with the store's data or given up, or is in another store. Free it is not for all that.
+    May,
+}
+
+/// What is known of whoever is shown to have a reservation, from before the look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Some of it lives, or may.
+    Lives,
+    /// Launcher, command and everything else of it were gone.
+    Dead,
+    /// It had been given back, and the client said so.
+    Released,
+}
+
+/// What was wrong with one GPU at one look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Wrong {
+    HeldButFree { gpu: usize, name: String },
+    NoRecord { gpu: usize, name: String, shown: Option<String> },
+    HeldByTheDead { gpu: usize, name: String },
+    CameBack { gpu: usize, name: String },
+}
+
+/// Judges one GPU at one look.
+pub(crate) fn gpu(
+    shown: &Shown,
+    holding: Option<&Holding>,
+    standing: impl Fn(&str) -> Standing,
+) -> Option<Wrong> {
+    let gpu = shown.gpu;
+    if let Some(Holding { name, record }) = holding {
+        if shown.free {
+            return Some(Wrong::HeldButFree { gpu, name: name.clone() });
         }
-        let started = std::fs::read_to_string(world.dir.join(format!("started-{name}")));
-        match started.ok().and_then(|text| text.split(' ').nth(1)?.parse::<i64>().ok()) {
-            Some(start) => starts.push((start, name.clone())),
-            None if killed == Some(place) => {}
-            None => world.wrong(&format!("{name} stood in line for GPU 0 and never started")),
+        if *record == Record::Must && shown.reserved_by.as_ref() != Some(name) {
+            let shown = shown.reserved_by.clone();
+            return Some(Wrong::NoRecord { gpu, name: name.clone(), shown });
         }
     }
-    if !starts.is_sorted() {
-        world.wrong(&format!("the line for GPU 0 was served out of order: {starts:?}"));
+    let name = shown.reserved_by.clone()?;
+    match standing(&name) {
+        Standing::Lives => None,
+        Standing::Dead => Some(Wrong::HeldByTheDead { gpu, name }),
+        Standing::Released => Some(Wrong::CameBack { gpu, name }),
     }
-    world.note(&format!("the line for GPU 0 was served: {}", starts.len()));
-    Ok(())
 }
 
-/// Somebody whose command has GPU 0 until it is told to end.
-fn holder(world: &World) -> Result<Running> {
-    let name = format!("holder-{}", world.next());
-    let mut command = world.chg(0);
-    command.args(["--nonblock", "-G", "0", "--"]).arg(&world.me).args(["inner", "hold"]).arg(&world.dir);
-    let holder = Running::start(quiet(command.args([&name, "60000", "0"])))?;
-    wait_until("the line's GPU is held", || world.dir.join(format!("started-{name}")).exists())?;
-    Ok(holder)
+/// One who stood in line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Served {
+    pub(crate) name: String,
+    /// When its command started; `None` if it never did.
+    pub(crate) at: Option<i64>,
+    pub(crate) killed: bool,
+    /// Was stopped while the others were served.
+    pub(crate) stopped: bool,
 }
 
-/// The store's own words, for the log of what went wrong.
-pub(crate) fn testimony(world: &World) -> String {
-    let ask = |words: &[&str]| {
-        let mut command: Command = world.chg(0);
-        command
-            .args(words)
-            .output()
-            .map(|told| String::from_utf8_lossy(&told.stdout).into_owned())
-            .unwrap_or_default()
-    };
-    format!("{}{}", ask(&["status"]), ask(&["queue"]))
+/// Who of a line, in the order in which they came, was served wrongly.
+pub(crate) fn line(line: &[Served]) -> Option<String> {
+    if let Some(never) = line.iter().find(|one| one.at.is_none() && !one.killed) {
+        return Some(format!("{} stood in line and never started", never.name));
+    }
+    let turn = |stopped: bool| line.iter().filter(move |one| one.stopped == stopped && !one.killed);
+    let starts: Vec<Option<i64>> = turn(false).chain(turn(true)).map(|one| one.at).collect();
+    (!starts.is_sorted()).then(|| format!("served out of order: {line:?}"))
 }
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;

@@ -2,9 +2,20 @@
 
 mod actor;
 mod chaos;
+
+mod disk;
 mod hold;
 mod judge;
+mod ledger;
+mod line;
+mod locks;
+mod plan;
+mod proc;
 mod random;
+mod rest;
+mod terminal;
+mod wall;
+mod watch;
 mod world;
 
 use std::ffi::OsString;
@@ -15,6 +26,7 @@ use std::time::{Duration, Instant};
 
 use bench::host::{Host, Kind};
 use bench::{Result, clock};
+use plan::Mix;
 use random::Random;
 use world::World;
 
@@ -37,6 +49,7 @@ fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().skip(1).collect();
     let done = match &words[..] {
         [inner, hold, rest @ ..] if inner == "inner" && hold == "hold" => hold::run(rest),
+        [inner, left, rest @ ..] if inner == "inner" && left == "left" => hold::left(rest),
         _ => options(&words).and_then(|options| torture(&options)),
     };
     match done {
@@ -82,7 +95,8 @@ fn torture(options: &Options) -> Result<i32> {
             options.time.as_secs()
         );
         let world = World::new(Host::new(&options.chg)?, *kind)?;
-        if world.users.is_empty() {
+        world.clock.prove()?;
+        if world.uid(0).is_none() {
             println!("SKIP: not root, so that all clients are of one account");
         }
         schedule(&world, options, *kind);
@@ -90,7 +104,7 @@ fn torture(options: &Options) -> Result<i32> {
         if !wrongs.is_empty() {
             let log = world.log();
             log.iter().skip(log.len().saturating_sub(LAST)).for_each(|line| println!("{line}"));
-            println!("{}", judge::testimony(&world));
+            println!("{}", rest::testimony(&world));
             wrongs.iter().for_each(|wrong| println!("WRONG: {wrong}"));
             println!("repeat with: make torture SEED={} STORE={}", options.seed, kind.name().to_lowercase());
             return Ok(1);
@@ -105,19 +119,20 @@ fn schedule(world: &World, options: &Options, kind: Kind) {
     let end = Instant::now() + options.time;
     for round in 0.. {
         let until = (Instant::now() + ROUND).min(end);
+        let dice = |stream| Random::new(options.seed, round * 100 + stream);
+        let mix = if round % 2 == 0 { Mix::Reserving } else { Mix::Mistaken };
         thread::scope(|scope| {
             for actor in 0..ACTORS {
-                let random = Random::new(options.seed, round * 100 + actor);
-                scope.spawn(move || actor::act(world, random, until));
+                scope.spawn(move || actor::act(world, dice(actor), mix, until));
             }
-            scope.spawn(|| judge::watch(world, until));
-            if kind == Kind::Redis {
-                scope.spawn(|| chaos::rage(world, Random::new(options.seed, round * 100 + 98), until));
-            }
+            scope.spawn(|| watch::watch(world, until));
+            scope.spawn(|| wall::wander(world, dice(97), until));
+            scope.spawn(|| match kind {
+                Kind::Redis => chaos::rage(world, dice(98), until),
+                Kind::Sqlite => disk::rage(world, dice(98), until),
+            });
         });
-        let mut random = Random::new(options.seed, round * 100 + 99);
-        let judged = judge::at_rest(world).and_then(|()| judge::in_order(world, &mut random));
-        if let Err(error) = judged.and_then(|()| judge::at_rest(world)) {
+        if let Err(error) = look_back(world, &mut dice(99)) {
             world.wrong(&format!("the judge failed: {error}"));
         }
         world.told().into_iter().for_each(|told| world.wrong(&told));
@@ -125,4 +140,12 @@ fn schedule(world: &World, options: &Options, kind: Kind) {
             return;
         }
     }
+}
+
+fn look_back(world: &World, random: &mut Random) -> Result<()> {
+    rest::at_rest(world)?;
+    line::in_order(world, random)?;
+    rest::at_rest(world)?;
+    rest::after_a_massacre(world)?;
+    rest::at_rest(world)
 }
