@@ -14,7 +14,7 @@ const BROKEN: libc::c_int = 70;
 /// Forks and runs `body` in the child with its end of a stream socket; gives the parent the child's number and the
 /// other end. Call it while the process has one thread only: the child goes on allocating.
 ///
-/// In the child 0–2 are /dev/null and every other descriptor is closed, no signal is blocked, a SIGKILL arrives when
+/// In the child 0–2 are /dev/null and every other descriptor is closed, no signal is blocked or handled, a SIGKILL arrives when
 /// the parent dies, and it is alone in its process group, so that the keyboard speaks to the launcher only. What `body`
 /// returns is its exit status, unless it ends itself with [`leave`]; the parent's stack is never unwound in the child.
 ///
@@ -63,6 +63,7 @@ fn detach(parent: libc::pid_t, socket: RawFd) -> bool {
             return false;
         }
         libc::setpgid(0, 0);
+        forget_pending();
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
@@ -75,6 +76,24 @@ fn detach(parent: libc::pid_t, socket: RawFd) -> bool {
         }
     }
     close_all_but(socket)
+}
+
+/// Drops the signals that have reached the child and are blocked: they were for the launcher's group, in the moment
+/// before the child left it. A Ctrl-Z would else stop the child alone, and the launcher wait for it in vain.
+fn forget_pending() {
+    // SAFETY: the set lives as long as it is used. No handler is installed: to ignore a signal drops what is pending of
+    // it (signal(7)), and what was ignored stays so.
+    unsafe {
+        let mut pending: libc::sigset_t = std::mem::zeroed();
+        libc::sigpending(&raw mut pending);
+        for number in
+            (1..=libc::SIGRTMAX()).filter(|number| libc::sigismember(&raw const pending, *number) == 1)
+        {
+            if libc::signal(number, libc::SIG_IGN) != libc::SIG_IGN {
+                libc::signal(number, libc::SIG_DFL);
+            }
+        }
+    }
 }
 
 fn close_all_but(socket: RawFd) -> bool {

@@ -41,6 +41,24 @@ fn a_panic_in_a_helper_never_returns_into_the_parent() {
 }
 
 #[test]
+fn what_was_sent_to_the_launcher_before_its_child_left_the_group_does_not_reach_the_child() {
+    let all = nix::sys::signal::SigSet::all();
+    let (child, socket) = fork_helper(move |_socket| {
+        let _ = all.thread_block();
+        for signal in [Signal::SIGTSTP, Signal::SIGINT, Signal::SIGTERM] {
+            let _ = nix::sys::signal::raise(signal);
+        }
+        forget_pending();
+        let _ = all.thread_unblock();
+        leave(7)
+    })
+    .unwrap();
+    let ended = waitpid(pid(child), Some(nix::sys::wait::WaitPidFlag::WUNTRACED)).unwrap();
+    assert_eq!(ended, WaitStatus::Exited(pid(child), 7));
+    drop(socket);
+}
+
+#[test]
 fn a_helper_starts_in_its_own_group_with_no_signal_blocked() {
     let (child, socket) = fork_helper(|socket| {
         let mut socket = UnixStream::from(socket);
