@@ -22,8 +22,8 @@ impl Pool {
         if let Some(found) = self.waiters.iter().position(|waiter| waiter.id == *id) {
             return (found, self.waiters[found].enqueued);
         }
-        match enqueued.filter(|enqueued| *enqueued < now) {
-            // It stood in line before, in a store that lost its data.
+        match enqueued {
+            // It stood in line before, in a store that lost its data; maybe before a clock that was put back since.
             Some(since) => {
                 let place = self.waiters.partition_point(|w| (w.enqueued, &w.id) < (since, id));
                 (place, since)
@@ -49,7 +49,8 @@ impl Pool {
         self.waiters.retain(|waiter| !gone(waiter));
         for waiter in self.waiters.iter_mut().take(LOOKING) {
             if waiter.author == Author::Ours && !first.contains(&waiter.id) {
-                waiter.looked = waiter.looked.max(now);
+                // As it is now, though the clock may have been put back: whom to ring is told by this moment.
+                waiter.looked = now;
             }
         }
     }

@@ -261,6 +261,31 @@ fn a_clock_that_is_put_back_lets_nobody_in_front() {
 }
 
 #[test]
+fn a_clock_that_is_put_back_takes_nobody_the_place_in_a_store_that_lost_the_line() {
+    let mut world = full_house();
+    let first = world.waits(2, run("a", count(1))).enqueued;
+    let second = world.waits(3, run("b", count(1))).enqueued;
+    world.pool.waiters.clear();
+    world.now = Timestamp(world.now.0 - 3_600_000_000_000);
+    let again = |name, since| Request { enqueued: Some(since), ..run(name, count(1)) };
+    world.waits(3, again("b", second));
+    world.waits(2, again("a", first));
+    world.waits(4, run("c", count(1)));
+    assert_eq!(world.line(), ["a", "b", "c"]);
+}
+
+#[test]
+fn a_clock_that_is_put_back_keeps_nobody_from_being_rung_who_has_come_among_the_first() {
+    let mut world = full_house();
+    for name in ["a", "b", "c", "d"] {
+        world.waits(2, run(name, count(1)));
+    }
+    world.now = Timestamp(world.now.0 - 3_600_000_000_000);
+    assert_eq!(world.apply(&user(2), &withdraw("a")), Outcome::Done);
+    assert_eq!(world.to_ring(Some(&id("a"))), [id("d")]);
+}
+
+#[test]
 fn withdrawing_is_for_ones_own_and_may_be_said_twice() {
     let mut world = full_house();
     world.waits(2, run("a", count(1)));
