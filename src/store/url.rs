@@ -136,8 +136,20 @@ fn redacted(text: &str) -> String {
     };
     match (text.find("://"), text.rfind('@')) {
         (Some(scheme), Some(at)) if at > scheme => format!("{}…{}", &text[..scheme + 3], &text[at..]),
+        // What stands where the port would may be a password whose host was forgotten.
+        (Some(scheme), _) => match text[scheme + 3..].split_once(':') {
+            Some((host, port)) if !host.contains(['[', '/']) && !starts_with_a_port(port) => {
+                format!("{}{host}:…", &text[..scheme + 3])
+            }
+            _ => text,
+        },
         _ => text,
     }
+}
+
+fn starts_with_a_port(text: &str) -> bool {
+    let port = text.split(['/', '?']).next().unwrap_or_default();
+    port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -183,6 +195,8 @@ mod tests {
             "redis://ann:hunter2@host/zero",
             "redis://ann:hunter2#@host/0",
             "redis+unix:///run/r.sock?db=x&pass=hunter2",
+            "redis://ann:hunter2",
+            "redis://ann:hunter2/0",
             "redis+unix://",
         ] {
             let error = StoreUrl::parse(text).unwrap_err();
