@@ -69,15 +69,22 @@ stage:
 	@if command -v "$(CARGO)" >/dev/null || ! [ -x "$(RELEASE)/canhazgpu" ]; then $(MAKE) build; fi
 	@scripts/stage.sh "$(RELEASE)/canhazgpu" "$(STAGE)"
 
-.PHONY: bench torture
+.PHONY: bench torture fuzz
 
-bench: build ## Measure speed and size; COLD=1 also times a cold build
+bench: build ## Measure speed and size; WARM=1 leaves out the build from nothing
 	scripts/needs.sh cc redis-server
 	$(CARGO) build --release --locked -p canhazgpu-bench
-	"$(RELEASE)/bench" --chg "$(RELEASE)/chg" --results bench/RESULTS.md $(if $(COLD),--cold)
+	"$(RELEASE)/bench" --chg "$(RELEASE)/chg" --results bench/RESULTS.md $(if $(WARM),,--cold)
 
 torture: build ## Random schedules of runs and crashes; SEED= SECONDS= STORE=sqlite|redis
 	scripts/needs.sh cc redis-server setpriv
 	$(CARGO) build --release --locked -p canhazgpu-bench
 	"$(RELEASE)/torture" --chg "$(RELEASE)/chg" $(if $(SEED),--seed $(SEED)) \
 	    $(if $(SECONDS),--seconds $(SECONDS)) $(if $(STORE),--store $(STORE))
+
+fuzz: ## Feed every reader of foreign input for SECONDS= each; needs cargo-fuzz and a nightly compiler
+	@for target in $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs))); do \
+	    mkdir -p fuzz/found/$$target && \
+	    $(CARGO) +nightly fuzz run -s none $$target fuzz/found/$$target fuzz/corpus/$$target -- \
+	        -max_total_time=$(or $(SECONDS),60) -max_len=8192 -print_final_stats=1 || exit 1; \
+	done

@@ -6,6 +6,8 @@ mod datum;
 mod environment;
 mod error;
 mod file;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod options;
 mod resolve;
 mod settings;

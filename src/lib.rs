@@ -8,6 +8,9 @@ mod commands;
 mod config;
 mod error;
 mod exit;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzz;
 mod gpu;
 mod heartbeat;
 mod model;

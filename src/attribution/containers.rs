@@ -46,7 +46,7 @@ pub(crate) fn name_containers(processes: &mut BTreeMap<Pid, Process>, at_most: D
 
 /// What an engine said of one container.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Named {
+pub(super) struct Named {
     name: String,
     reservation: Option<LeaseId>,
 }
@@ -90,7 +90,7 @@ impl Engine<'_> {
 }
 
 /// Lines of id, name and perhaps a reservation; Docker puts a slash before names.
-fn parse(answer: &str) -> BTreeMap<String, Named> {
+pub(super) fn parse(answer: &str) -> BTreeMap<String, Named> {
     let line = |line: &str| {
         let mut words = line.split_whitespace();
         let (id, name) = (words.next()?, words.next()?);

@@ -4,6 +4,8 @@ mod accounts;
 mod ancestry;
 mod cgroup;
 mod containers;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod identity;
 mod model_in_use;
 mod owners;

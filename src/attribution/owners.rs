@@ -154,7 +154,11 @@ fn name(dir: &ProcDir) -> String {
 
 /// The command line. Programs that write their title over it leave zero bytes at its end.
 fn command(dir: &ProcDir) -> Vec<String> {
-    let text = dir.read("cmdline").unwrap_or_default();
+    words_in(&dir.read("cmdline").unwrap_or_default())
+}
+
+/// The text of /proc/PID/cmdline.
+pub(super) fn words_in(text: &[u8]) -> Vec<String> {
     let end = text.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
     if end == 0 {
         return Vec::new();

@@ -4,6 +4,8 @@
 mod conversation;
 mod driver;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod helper;
 mod inventory;
 mod processes;

@@ -3,6 +3,8 @@
 
 pub(crate) mod device;
 pub(crate) mod duration;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 pub(crate) mod gpu_list;
 pub(crate) mod history;
 pub(crate) mod identity;

@@ -12,6 +12,8 @@ mod accelerate;
 mod container;
 mod deepspeed;
 mod find;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod install;
 mod python;
 mod sglang;

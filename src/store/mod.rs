@@ -16,6 +16,8 @@ mod choose;
 #[cfg(test)]
 mod contract;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod history;
 mod open;
 mod records;

@@ -29,7 +29,7 @@ struct Written<'a> {
 }
 
 /// The lines of a reservation that ended, one a GPU. The command and the processes are not kept.
-pub(super) fn write(ended: &Ended) -> Vec<String> {
+pub(in crate::store) fn write(ended: &Ended) -> Vec<String> {
     let held = &ended.reservation;
     let (how, status, by) = match ended.how {
         Ending::Exited { status } => ("exited", Some(status), None),

@@ -20,6 +20,8 @@ use crate::model::reservation::Ended;
 mod answers;
 mod commands;
 mod fault;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzz;
 mod link;
 mod talk;
 #[cfg(feature = "tls")]
