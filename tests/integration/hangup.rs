@@ -8,11 +8,9 @@ use crate::support::host::Host;
 use crate::support::oracle::BOTH;
 use crate::support::probe::{quoted, script};
 use crate::support::process::{await_end_of, lives, send};
-use crate::support::pty::Pty;
+use crate::support::pty::{CTRL_S, Pty};
 use crate::support::wait::{wait_for, wait_until};
 use crate::support::{beside, chg};
-
-const CTRL_S: &str = "\x13";
 
 /// Makes a pipe with a name.
 fn fifo(path: &Path) {
@@ -83,21 +81,10 @@ fn a_terminal_that_was_stopped_keeps_no_gpu() {
     );
     let left = number_in(&host.path("left"));
     pty.types(CTRL_S);
-    // The line discipline has seen the key before it hands on the line behind it.
-    wait_until("the terminal to be stopped", || !takes_output(&pty.path));
+    wait_until("the terminal to be stopped", || !pty.takes_output());
     fs::write(host.path("go"), "\n").unwrap();
     await_end_of(left);
     host.shows(0, "AVAILABLE (last released");
-}
-
-/// Whether a writer to this terminal would not have to wait.
-fn takes_output(path: &str) -> bool {
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    use std::os::fd::AsFd;
-    use std::os::unix::fs::OpenOptionsExt;
-    let options = nix::fcntl::OFlag::O_NOCTTY.bits();
-    let terminal = fs::OpenOptions::new().write(true).custom_flags(options).open(path).unwrap();
-    poll(&mut [PollFd::new(terminal.as_fd(), PollFlags::POLLOUT)], PollTimeout::ZERO) == Ok(1)
 }
 
 #[test]

@@ -15,10 +15,12 @@ use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 
 use super::beside;
-use super::wait::wait_for;
+use super::wait::{wait_for, wait_until};
 
 pub(crate) const CTRL_C: &str = "\x03";
 pub(crate) const CTRL_D: &str = "\x04";
+pub(crate) const CTRL_Q: &str = "\x11";
+pub(crate) const CTRL_S: &str = "\x13";
 pub(crate) const CTRL_Z: &str = "\x1a";
 
 /// A pseudo-terminal and the leader of its session.
@@ -84,6 +86,23 @@ impl Pty {
 
     pub(crate) fn types(&mut self, text: &str) {
         self.keyboard.as_mut().unwrap().0.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Types keys that nobody answers, and waits until the terminal has dealt with them: a key that interrupts throws
+    /// away what was written and not shown by then.
+    pub(crate) fn types_unheard(&mut self, keys: &str) {
+        self.types(keys);
+        self.types(CTRL_S);
+        wait_until("the keys to be dealt with", || !self.takes_output());
+        self.types(CTRL_Q);
+        wait_until("the terminal to go on", || self.takes_output());
+    }
+
+    /// Whether a writer would not have to wait.
+    pub(crate) fn takes_output(&self) -> bool {
+        let noctty = OFlag::O_NOCTTY.bits();
+        let terminal = OpenOptions::new().write(true).custom_flags(noctty).open(&self.path).unwrap();
+        poll(&mut [PollFd::new(terminal.as_fd(), PollFlags::POLLOUT)], PollTimeout::ZERO) == Ok(1)
     }
 
     /// A line, with the key at its end.
