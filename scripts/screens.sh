@@ -139,4 +139,4 @@ shot() {
 }
 shot status 128 20 'chg status' '^GPU 7'
 shot table 116 13 'chg status -o table' '^ *7 '
-shot watch 116 30 'chg status --watch' 'COMMAND'
+shot watch 132 30 'chg status --watch' 'COMMAND'

@@ -194,21 +194,31 @@ fn finding(finding: &Finding, columns: usize) -> Vec<Line> {
         line.with(Tone::Plain, &part)
     });
     let message: Vec<Line> = message.collect();
-    let mend = finding.mend.as_ref().map(|mend| {
-        let mut line = Line::new();
-        line.pad_to(MESSAGE);
-        let mut line = line.with(Tone::Good, "mend").with(Tone::Plain, ": ");
-        match (&mend.command, &mend.advice) {
-            (Some(command), Some(advice)) => {
-                line.push(Tone::Strong, command);
-                line.push(Tone::Dim, &format!("  # {advice}"));
-            }
-            (Some(command), None) => line.push(Tone::Strong, command),
-            (None, _) => line.push(Tone::Plain, &mend.to_string()),
-        }
-        line
-    });
-    message.into_iter().chain(mend).collect()
+    message.into_iter().chain(finding.mend.iter().flat_map(|mend| mending(mend, columns))).collect()
+}
+
+/// A command stays in one line, so that it can be copied; words are broken.
+fn mending(mend: &Mend, columns: usize) -> Vec<Line> {
+    const WORD: &str = "mend: ";
+    let mut first = Line::new();
+    first.pad_to(MESSAGE);
+    let mut first = first.with(Tone::Good, "mend").with(Tone::Plain, ": ");
+    let Some(command) = &mend.command else {
+        let words = wrapped(&mend.to_string(), columns.saturating_sub(WORD.len()));
+        return words
+            .into_iter()
+            .map(|part| {
+                let mut line = std::mem::take(&mut first);
+                line.pad_to(MESSAGE + WORD.len());
+                line.with(Tone::Plain, &part)
+            })
+            .collect();
+    };
+    first.push(Tone::Strong, command);
+    if let Some(advice) = &mend.advice {
+        first.push(Tone::Dim, &format!("  # {advice}"));
+    }
+    vec![first]
 }
 
 fn settings(settings: &[SettingView]) -> Vec<Line> {
@@ -282,6 +292,11 @@ mod tests {
         assert_eq!(text[0], "warning  records        a message of several words that is");
         assert_eq!(text[1], format!("{blank}too long for it"));
         assert_eq!(text[2], format!("{blank}mend: chg admin --release 0123456789abcdef  # as an admin"));
+        let words = "words that are too long for one line";
+        let finding = Finding::warning(Area::Records, "short", words);
+        let lines = doctor(&DoctorView::new(vec![finding], Vec::new()), Room::CutOrBelow(60));
+        assert_eq!(lines[1].plain(), format!("{blank}mend: words that are too long for"));
+        assert_eq!(lines[2].plain(), format!("{blank}      one line"));
     }
 
     #[test]

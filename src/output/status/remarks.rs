@@ -16,8 +16,8 @@ use super::{Condition, GpuView};
 
 /// Columns of one remark; the whole is in the JSON.
 const REMARK: usize = 120;
-/// A heartbeat is written every few seconds; one this old deserves a word.
-const LATE: Duration = Duration::from_secs(60);
+/// A heartbeat is written every minute; when the second one is missing, that deserves a word.
+const LATE: Duration = Duration::from_secs(150);
 
 /// What is most urgent first, with dots between.
 pub(in crate::output) fn remarks(gpu: &GpuView, now: Timestamp) -> Line {

@@ -101,3 +101,28 @@ fn what_does_not_follow_the_grammar_is_found() {
         assert!(read(line).is_err(), "{line}");
     }
 }
+
+#[test]
+fn the_pictures_of_the_readme_are_there_and_small_and_say_what_they_show() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("README.md")).unwrap();
+    let pictures: Vec<(&str, &str)> = text
+        .split("![")
+        .skip(1)
+        .filter_map(|rest| {
+            rest.split_once("](")?
+                .1
+                .split_once(')')
+                .map(|(path, _)| (rest.split("](").next().unwrap_or(""), path))
+        })
+        .collect();
+    let mut paths: Vec<&str> = pictures.iter().map(|(_, path)| *path).collect();
+    paths.sort_unstable();
+    assert_eq!(paths, ["docs/status.png", "docs/table.png", "docs/watch.png"]);
+    for (told, path) in pictures {
+        let bytes = fs::read(root.join(path)).unwrap();
+        assert!(bytes.starts_with(b"\x89PNG\r\n\x1a\n"), "{path}");
+        assert!(bytes.len() < 150_000, "{path}: {}", bytes.len());
+        assert!(told.len() > 40, "{path}: {told}");
+    }
+}
