@@ -37,11 +37,11 @@ impl UsageError {
         let value = joined(report, ContextKind::InvalidValue);
         let found = match report.kind() {
             ErrorKind::UnknownArgument if name.starts_with('-') => {
-                Self::new(format!("{verb} has no option '{name}'"))
+                UsageError::new(format!("{verb} has no option '{name}'"))
                     .with_hint_of(report, ContextKind::SuggestedArg)
             }
             ErrorKind::UnknownArgument => {
-                let found = Self::new(format!("{verb} takes options only, not '{name}'"));
+                let found = UsageError::new(format!("{verb} takes options only, not '{name}'"));
                 match meant(verb, name) {
                     Some(option) => found.with_hint(format!("did you mean {verb} {option} {name}?")),
                     None => found,
@@ -49,27 +49,30 @@ impl UsageError {
             }
             ErrorKind::ValueValidation if report.source().is_some() => {
                 // A value that one of our own parsers refused: its words say which, and why.
-                Self::new(format!("{name}: {}", report.source().map(ToString::to_string).unwrap_or_default()))
+                UsageError::new(format!(
+                    "{name}: {}",
+                    report.source().map(ToString::to_string).unwrap_or_default()
+                ))
             }
-            ErrorKind::InvalidValue if value.is_empty() => Self::new(format!("{name} needs a value")),
+            ErrorKind::InvalidValue if value.is_empty() => UsageError::new(format!("{name} needs a value")),
             ErrorKind::InvalidValue => {
                 let allowed = strings(report, ContextKind::ValidValue).join(", ");
-                Self::new(format!("{name}: '{value}' is none of {allowed}"))
+                UsageError::new(format!("{name}: '{value}' is none of {allowed}"))
                     .with_hint_of(report, ContextKind::SuggestedValue)
             }
             ErrorKind::ArgumentConflict => {
                 let other = self::names(report, ContextKind::PriorArg).join(", ");
-                Self::new(format!("{name} does not go together with {other}"))
+                UsageError::new(format!("{name} does not go together with {other}"))
             }
             ErrorKind::MissingRequiredArgument => {
-                Self::new(format!("{verb}: {} is missing", names.join(", ")))
+                UsageError::new(format!("{verb}: {} is missing", names.join(", ")))
             }
             ErrorKind::InvalidSubcommand => {
                 let word = joined(report, ContextKind::InvalidSubcommand);
-                Self::new(format!("there is no verb '{word}'"))
+                UsageError::new(format!("there is no verb '{word}'"))
                     .with_hint_of(report, ContextKind::SuggestedSubcommand)
             }
-            _ => Self::new(first_line(report)),
+            _ => UsageError::new(first_line(report)),
         };
         match found.hint {
             Some(_) => found,
