@@ -27,6 +27,14 @@ pub(crate) fn group_of(pid: Pid) -> Option<Pid> {
     nix::unistd::getpgid(Some(nix::unistd::Pid::from_raw(pid.0))).ok().map(|group| Pid(group.as_raw()))
 }
 
+/// Whether a process is stopped, by a signal or a tracer; `false` where that cannot be seen.
+pub(crate) fn is_stopped(pid: Pid) -> bool {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The name before it may hold anything, brackets too.
+    let name_ends = stat.iter().rposition(|&byte| byte == b')');
+    matches!(name_ends.and_then(|end| stat.get(end + 2)), Some(b'T' | b't'))
+}
+
 /// From now on orphans below us become our children instead of init's.
 pub(crate) fn adopt_orphans() -> Result<(), Errno> {
     nix::sys::prctl::set_child_subreaper(true)
