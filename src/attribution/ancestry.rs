@@ -53,6 +53,11 @@ impl Ancestry {
         above.iter().find_map(|pid| self.stat(*pid)?.keeps)
     }
 
+    /// The one of these ancestors that watches over a container.
+    pub(super) fn conmon(&mut self, above: &[Pid]) -> Option<Pid> {
+        above.iter().copied().find(|pid| self.stat(*pid).is_some_and(|stat| stat.is_conmon))
+    }
+
     fn stat(&mut self, pid: Pid) -> Option<Stat> {
         let proc = self.proc;
         *self.known.entry(pid).or_insert_with(|| proc.stat(pid))

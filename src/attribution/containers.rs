@@ -34,14 +34,26 @@ const ENGINES: [Engine<'_>; 3] = [
     Engine { name: "containerd", program: "nerdctl", knows: Knows::Own },
 ];
 
-/// Asks the engines for the containers of these processes; each has `at_most` to answer. An engine that does not
-/// (no program, no permission, no daemon) leaves its containers without a name. Starts programs: for people who
-/// look, never in a transaction.
-pub(crate) fn name_containers(processes: &mut BTreeMap<Pid, Process>, at_most: Duration) {
+/// Asks the engines for the containers of these processes that have no name yet, and for the labels of those that are
+/// `labelled`, perhaps; each engine has `at_most` to answer. One that does not (no program, no permission, no daemon)
+/// leaves its containers as they are. Starts programs: for people who look, never in a transaction.
+pub(crate) fn name_containers(
+    processes: &mut BTreeMap<Pid, Process>,
+    labelled: &BTreeSet<Pid>,
+    at_most: Duration,
+) {
     let caller = Uid(getuid().as_raw());
-    for engine in ENGINES {
-        ask(engine, caller, processes, at_most);
+    let nameless = |process: &Process| matches!(process.origin, Origin::Container { name: None, .. });
+    let mut asked: BTreeMap<Pid, Process> = BTreeMap::new();
+    for (pid, process) in
+        processes.iter().filter(|(pid, process)| nameless(process) || labelled.contains(pid))
+    {
+        asked.insert(*pid, process.clone());
     }
+    for engine in ENGINES {
+        ask(engine, caller, &mut asked, at_most);
+    }
+    processes.append(&mut asked);
 }
 
 /// What an engine said of one container.

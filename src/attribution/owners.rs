@@ -8,7 +8,7 @@ use nix::unistd::{getpgid, getsid};
 
 use crate::model::identity::Evidence;
 use crate::model::ids::{Pid, Uid};
-use crate::model::process::Process;
+use crate::model::process::{Origin, Process};
 use crate::sys::boot::Boot;
 
 use super::accounts::Accounts;
@@ -110,14 +110,28 @@ impl Look<'_> {
             command,
             started: self.boot.and_then(|boot| boot.moment(stat.start)),
             start: Some(stat.start),
+            origin: self.told_by_conmon(place.origin, &ancestors),
             ancestors,
             session: Some(stat.session),
             group: Some(stat.group),
-            origin: place.origin,
             through,
             model,
             ..self.of(pid, uid)
         }
+    }
+
+    /// Podman and CRI-O leave a process of whoever started a container above it, with the container's name among its
+    /// words: quicker than asking them, and for everybody to read.
+    fn told_by_conmon(&mut self, origin: Origin, above: &[Pid]) -> Origin {
+        let Origin::Container { engine, id, name, host_uid } = origin else { return origin };
+        let conmon = self.ancestry.conmon(above).and_then(|pid| self.proc.open(pid).ok());
+        let starter = conmon.as_ref().and_then(|dir| dir.uid().ok()).filter(|uid| *uid != Uid::ROOT);
+        let told = conmon.filter(|_| self.detail == Detail::Full).and_then(|dir| {
+            let words = command(&dir);
+            let at = words.iter().position(|word| word == "-n" || word == "--name")?;
+            words.get(at + 1).cloned()
+        });
+        Origin::Container { engine, id, name: name.or(told), host_uid: host_uid.or(starter) }
     }
 
     fn command_and_model(&mut self, dir: &ProcDir, ancestors: &[Pid]) -> (Vec<String>, Option<String>) {

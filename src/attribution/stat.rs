@@ -15,6 +15,8 @@ pub(super) struct Stat {
     pub(super) start: u64,
     /// Whether it keeps a person's session, by its name.
     pub(super) keeps: Option<Through>,
+    /// Whether it watches over a container of podman's or CRI-O's, by its name.
+    pub(super) is_conmon: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +52,7 @@ impl Stat {
             session: pid(6)?,
             start: field(22)?.parse().ok()?,
             keeps: keeper(name),
+            is_conmon: name == b"conmon",
         })
     }
 }
@@ -85,6 +88,7 @@ mod tests {
             session: Pid(9),
             start: 12345,
             keeps: None,
+            is_conmon: false,
         };
         for name in ["sleep", "a) R 1", "a b", "((((", "))", "", "x\n) T 1 1"] {
             assert_eq!(Stat::parse(&line(name, "S", 1)), Some(told), "{name:?}");

@@ -10,7 +10,7 @@ use crate::gpu::{GpuError, Scanner, Source, Upkeep};
 use crate::model::device::{Device, Provider, fake_devices};
 use crate::model::identity::{Here, Identity, Life};
 use crate::model::ids::{GpuIndex, GpuUuid, Megabytes, Pid};
-use crate::model::pool::{Pool, Slot};
+use crate::model::pool::{Pool, Slot, SlotState};
 use crate::model::process::Process;
 use crate::model::seen::{GpuSeen, Reading, Seat, Seen, Unknown};
 use crate::seat;
@@ -117,10 +117,17 @@ impl Eyes {
         attribution::owners(pids, &self.accounts, Detail::Brief)
     }
 
-    /// Finds out what people want to know of the processes: command lines, models, names of containers.
-    pub(crate) fn look_closely(&mut self) {
+    /// Finds out what people want to know of the processes: command lines, models, names of containers; and of those on
+    /// GPUs of the pool that are reserved, whether a label says for which reservation.
+    pub(crate) fn look_closely(&mut self, pool: &Pool) {
         let mut owners = attribution::owners(pids(&self.gpus), &self.accounts, Detail::Full);
-        attribution::name_containers(&mut owners, ENGINE_PATIENCE);
+        let is_held = |gpu: &&GpuSeen| {
+            let slots = pool.slots.values();
+            let mut held = slots.filter(|slot| !matches!(slot.state, SlotState::Free { .. }));
+            held.any(|slot| slot.uuid.as_ref() == Some(&gpu.device.uuid))
+        };
+        let held = pids(self.gpus.iter().filter(is_held)).into_iter().collect();
+        attribution::name_containers(&mut owners, &held, ENGINE_PATIENCE);
         drop_vanished(&mut self.gpus, &owners);
         self.owners = owners;
     }
@@ -191,8 +198,8 @@ fn known(pool: &Pool) -> Vec<Device> {
     pool.slots.iter().filter_map(device).collect()
 }
 
-fn pids(gpus: &[GpuSeen]) -> Vec<Pid> {
-    gpus.iter().flat_map(|gpu| gpu.reading.processes()).map(|(process, _)| process.pid).collect()
+fn pids<'a>(gpus: impl IntoIterator<Item = &'a GpuSeen>) -> Vec<Pid> {
+    gpus.into_iter().flat_map(|gpu| gpu.reading.processes()).map(|(process, _)| process.pid).collect()
 }
 
 /// The driver lists a process a moment longer than it lives.

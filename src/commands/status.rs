@@ -66,7 +66,7 @@ struct Look {
 fn look(ctx: &mut Context<'_>) -> Result<Look, Error> {
     let snapshot = ctx.swept_snapshot()?;
     let trouble = ctx.eyes.scan(&snapshot.pool).err();
-    ctx.eyes.look_closely();
+    ctx.eyes.look_closely(&snapshot.pool);
     let pool = ctx.pool_or_preview(&snapshot);
     let seats = ctx.eyes.seat_owners(&pool);
     let (mut occupancies, waiting) = ctx.eyes.with_seen(&pool, &seats, |seen| {

@@ -1,13 +1,17 @@
 //! Containers on the GPUs, real ones: whose they are, and what they are to a reservation.
 
-use std::process::Command;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
 
 use fakenvml::Kind;
 use serde_json::{Value, json};
 
+use crate::support::cgroup::Cgroups;
 use crate::support::container::Podman;
 use crate::support::host::{Host, ageless, can_be_others};
 use crate::support::job::Job;
+use crate::support::process::await_end_of;
 use crate::support::wait::wait_for;
 
 /// What `status` shows with the words of `form`, once `enough` of it is there: a machine under load may have given the
@@ -56,12 +60,12 @@ fn root_in_a_container_is_the_container_by_its_name() {
     let refused = host.me().runs(&["-G", "1", "--nonblock", "--", "true"]);
     assert_eq!(refused.code, Some(75), "{refused}");
 
-    // Whose engine does not tell them has the id.
+    // Nobody needs podman for that, let alone the right to ask it.
     if can_be_others() {
         let theirs = host.user(1).does(&["status"]).stdout;
         let line = theirs.lines().nth(1).unwrap();
-        assert!(line.contains(&format!("by container {short} - ")), "{line}");
-        assert!(line.ends_with(&format!("(sleep, container {short})")), "{line}");
+        assert!(line.contains("by container trainer - "), "{line}");
+        assert!(line.ends_with(&format!("(sleep, container {short} trainer)")), "{line}");
         let left = Command::new("pgrep").args(["-u", "23001", "-fl", "podman|catatonit"]).output().unwrap();
         assert_eq!(String::from_utf8_lossy(&left.stdout), "", "looking sets up no containers of one's own");
     }
@@ -115,4 +119,29 @@ fn a_container_that_a_run_starts_is_the_runs() {
     let shown = object(&host, &podman, 0, "inside");
     assert_eq!(shown["processes"][0]["role"], "holder", "{shown}");
     assert_eq!(shown["processes"][0]["origin"]["name"], "inside", "{shown}");
+}
+
+#[test]
+fn a_rootless_container_is_told_by_who_watches_over_it() {
+    let Some(groups) = Cgroups::here() else { return };
+    if !can_be_others() {
+        return;
+    }
+    let host = Host::with_gpus(1);
+    let conmon = host.path("conmon");
+    fs::write(&conmon, format!("#!/bin/sh\n{} &\nwait\n", host.gpus.worker("python3").display())).unwrap();
+    fs::set_permissions(&conmon, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut watches = host.user(1).command(&conmon);
+    watches.args(["--api-version", "1", "-c", "1a2b", "-n", "mine", "-l", "none"]);
+    let _conmon = Job::start(watches.env("CUDA_VISIBLE_DEVICES", "0").stdin(Stdio::null()));
+    let inside = host.processes_on(0, 1)[0];
+    // Without systemd's slices the group says nothing of whose it is.
+    let id = "ab12".repeat(16);
+    groups.put(inside, &format!("libpod_parent/libpod-{id}"));
+    let process = host.json(&["status"])[0]["processes"][0].take();
+    let origin =
+        json!({"type": "container", "engine": "podman", "id": id, "name": "mine", "host_uid": 23001});
+    assert_eq!((&process["origin"], &process["user"]), (&origin, &json!("uid 23001")));
+    let _ = host.gpus.tell(inside, "exit 0");
+    await_end_of(inside);
 }
