@@ -12,7 +12,6 @@ use crate::support::host::{Host, Store, ageless, can_be_others};
 use crate::support::job::{Ended, Job};
 use crate::support::process::await_end_of;
 use crate::support::pty::Pty;
-use crate::support::wait::wait_until;
 
 /// The host, and who is on it.
 struct Crowd {
@@ -108,7 +107,7 @@ fn play(store: Store) {
     }
     let Some(crowd) = Crowd::on(store) else { return };
     crowd.host.gpus.fail("*", Some(4), Code::GPU_IS_LOST);
-    within(Duration::from_secs(1), &crowd, &crowd.expected()[..5]);
+    within(Duration::from_secs(2), &crowd, &crowd.expected()[..5]);
     crowd.host.gpus.delay("*", Some(5), 30_000);
     // All at once, since each waits for the slow GPU.
     let screen = watched(&crowd);
@@ -126,19 +125,19 @@ fn play(store: Store) {
     assert_eq!(crowd.jobs.len(), 2);
 }
 
-/// Looks until all is shown in less than this: a machine under load may take longer, and give the engine up before it
-/// tells a name.
+/// All is shown in less than this. Several tries, since a machine under load may take longer once, and may give an engine
+/// up before it tells a name.
 fn within(this: Duration, crowd: &Crowd, expected: &[String]) {
-    wait_until("all shown in time", || {
+    let in_time = (0..8).any(|_| {
         let begun = Instant::now();
         let ended = crowd.starts(&["status"]).finish();
         let took = begun.elapsed();
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended}");
         let shown: Vec<String> = ended.stdout.lines().map(ageless).collect();
-        let named = shown[2].contains("trainer");
-        assert!(!named || shown[..expected.len()] == *expected, "{ended}");
-        named && took < this
+        assert_eq!(shown[..expected.len()], *expected);
+        took < this
     });
+    assert!(in_time, "never in less than {this:?}");
 }
 
 fn in_all_other_forms(crowd: &Crowd, [table, summary, json]: [Ended; 3]) {
