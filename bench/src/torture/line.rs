@@ -12,11 +12,11 @@ use serde_json::Value;
 use crate::chaos::{self, Data};
 use crate::judge::{self, Served};
 use crate::random::Random;
-use crate::wall;
 use crate::world::{STUCK, World};
+use crate::{wall, watch};
 
 pub(crate) fn in_order(world: &World, random: &mut Random) -> Result<()> {
-    let mut holder = holder(world)?;
+    let (name, mut holder) = holder(world)?;
     let mut line = Vec::new();
     for _ in 0..random.between(3, 7) {
         line.push(join(world, random.between(0, 4))?);
@@ -28,9 +28,15 @@ pub(crate) fn in_order(world: &World, random: &mut Random) -> Result<()> {
     let killed = random.happens(60).then(|| random.between(0, places)).map(usize::try_from).transpose()?;
     let stopped = random.happens(50).then(|| random.between(0, places)).map(usize::try_from).transpose()?;
     let stopped = stopped.filter(|stopped| Some(*stopped) != killed);
-    if world.place.kind == Kind::Redis && random.happens(60) {
-        let data = if random.happens(50) { Data::Lost } else { Data::Kept };
+    if world.place.kind == Kind::Redis && random.happens(75) {
+        let data = if random.happens(60) { Data::Lost } else { Data::Kept };
         chaos::crash(world, Duration::from_millis(random.between(0, 600)), data)?;
+        let back = Instant::now();
+        wait_until("the holder is recorded again", || watch::is_recorded(world, 0, &name))?;
+        world.note(&format!("{name} was recorded again after {:?}", back.elapsed()));
+        if back.elapsed() > watch::RECORDED {
+            world.wrong(&format!("{name} was recorded again after {:?} only", back.elapsed()));
+        }
         wait_until("all stand in line again", || waiting(world) == Some(places))?;
     }
     for (place, with) in [(killed, libc::SIGKILL), (stopped, libc::SIGSTOP)] {
@@ -66,7 +72,7 @@ pub(crate) fn in_order(world: &World, random: &mut Random) -> Result<()> {
 }
 
 /// Somebody whose command has GPU 0 until it is told to end.
-fn holder(world: &World) -> Result<Running> {
+fn holder(world: &World) -> Result<(String, Running)> {
     let name = format!("holder-{}", world.next());
     world.note(&format!("a line for GPU 0, behind {name}"));
     world.ledger.enter(&name, 0);
@@ -74,7 +80,7 @@ fn holder(world: &World) -> Result<Running> {
     command.args(["--nonblock", "-G", "0", "--"]).arg(&world.me).args(["inner", "hold"]).arg(&world.dir);
     let holder = Running::start(quiet(command.args([&name, "=0", "60000", "0", "plain"])))?;
     wait_until("the line's GPU is held", || world.ledger.command_of(&name).is_some())?;
-    Ok(holder)
+    Ok((name, holder))
 }
 
 /// Another one in line, as soon as it has its place.

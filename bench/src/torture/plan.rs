@@ -164,7 +164,7 @@ impl Run {
                 8..16 => Manner::Parent,
                 _ => Manner::Plain,
             },
-            lasts: if random.happens(10) { millis(random, 1500, 3000) } else { millis(random, 0, 400) },
+            lasts: if random.happens(10) { millis(random, 1500, 5000) } else { millis(random, 0, 400) },
             // Apart from what this program and the shell use themselves.
             status: if random.happens(30) { 0 } else { i32::try_from(random.between(3, 60)).unwrap_or(3) },
             timeout: random.happens(8).then(|| millis(random, 50, 400)),

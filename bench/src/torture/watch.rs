@@ -13,7 +13,7 @@ use crate::ledger::Owner;
 use crate::world::World;
 
 /// How long after the store is back every live run has its record again. Within a second, and some for busy machines.
-const RECORDED: Duration = Duration::from_secs(3);
+pub(crate) const RECORDED: Duration = Duration::from_secs(2);
 /// A removed database is nothing that a launcher is told of: its next renewal finds out.
 const RENEWED: Duration = Duration::from_secs(65);
 
@@ -49,6 +49,14 @@ fn look(world: &World) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether a GPU is shown to be reserved by this run.
+pub(crate) fn is_recorded(world: &World, gpu: usize, name: &str) -> bool {
+    let shown = output(world.chg(0).args(["status", "--json"])).and_then(|told| read(&told));
+    shown.is_ok_and(|shown| {
+        shown.iter().any(|shown| shown.gpu == gpu && shown.reserved_by.as_deref() == Some(name))
+    })
 }
 
 /// How long after an outage this may still be so, if at all.
