@@ -1,4 +1,4 @@
-//! Wakes waiters: abstract datagram sockets named after them. A ring is a hint and may be lost or false: who hears
+//! Wakes waiters and holders: abstract datagram sockets named after the ones, and after the GPUs of the others. A ring is a hint and may be lost or false: who hears
 //! it looks at the pool, and who hears nothing looks now and then all the same.
 
 use std::io;
@@ -6,10 +6,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-use crate::model::ids::LeaseId;
+use crate::model::ids::{GpuUuid, LeaseId};
 use crate::sys::abstract_name;
 
-/// A waiter's bell: poll it for reading.
+/// A bell of one's own: poll it for reading.
 #[derive(Debug)]
 pub(crate) struct Bell {
     socket: UnixDatagram,
@@ -28,7 +28,19 @@ impl Bell {
     /// # Errors
     /// `AddrInUse` if that bell hangs already.
     pub(crate) fn hang(id: &LeaseId) -> io::Result<Self> {
-        let socket = UnixDatagram::bind_addr(&address(id)?)?;
+        Self::at(&address(id)?)
+    }
+
+    /// Hangs up the bell of the run that holds this GPU.
+    ///
+    /// # Errors
+    /// `AddrInUse` if that bell hangs already.
+    pub(crate) fn hang_for(gpu: &GpuUuid) -> io::Result<Self> {
+        Self::at(&address_for(gpu)?)
+    }
+
+    fn at(address: &SocketAddr) -> io::Result<Self> {
+        let socket = UnixDatagram::bind_addr(address)?;
         socket.set_nonblocking(true)?;
         Ok(Self { socket })
     }
@@ -56,13 +68,22 @@ impl AsFd for Bell {
 
 /// Rings the bell of waiter `id`, if it hangs in this network namespace. Never blocks: a full bell is a rung one.
 pub(crate) fn ring(id: &LeaseId) {
-    let _ = try_ring(id);
+    let _ = address(id).and_then(|address| try_ring(&address));
 }
 
-fn try_ring(id: &LeaseId) -> io::Result<()> {
+/// Rings the bell of the run that holds this GPU, as [`ring`] does.
+pub(crate) fn ring_holder(gpu: &GpuUuid) {
+    let _ = address_for(gpu).and_then(|address| try_ring(&address));
+}
+
+fn try_ring(address: &SocketAddr) -> io::Result<()> {
     let socket = UnixDatagram::unbound()?;
     socket.set_nonblocking(true)?;
-    socket.send_to_addr(&[1], &address(id)?).map(drop)
+    socket.send_to_addr(&[1], address).map(drop)
+}
+
+fn address_for(gpu: &GpuUuid) -> io::Result<SocketAddr> {
+    SocketAddr::from_abstract_name(abstract_name::of("canhazgpu/holder/", gpu.as_str()))
 }
 
 fn address(id: &LeaseId) -> io::Result<SocketAddr> {

@@ -6,7 +6,7 @@
 //! hands it on to another, and it shall hear of it once (forget_original_parent in kernel/exit.c).
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
@@ -34,6 +34,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const REFUSED_RETRY: Duration = Duration::from_secs(5);
 /// How long a release is tried again while the store is away. The dead identity releases it later.
 const RELEASE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Between two renewals that somebody rang for.
+const CALM: Duration = Duration::from_secs(1);
 
 /// What the supervisor is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +69,29 @@ pub(crate) struct Keeper {
     /// Rings when a renewal is over.
     over: Arc<EventFd>,
     next: Instant,
+    /// When the last renewal was begun.
+    begun: Instant,
+    /// There is none before the first renewal.
+    hurry: Option<Hurry>,
     news: Vec<News>,
+}
+
+/// What ends a renewal's wait for the store.
+#[derive(Debug, Clone)]
+struct Hurry(Arc<EventFd>);
+
+impl Hurry {
+    fn new() -> io::Result<Self> {
+        Ok(Self(Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?)))
+    }
+
+    fn call(&self) {
+        let _ = self.0.write(1);
+    }
+
+    fn ear(&self) -> Option<OwnedFd> {
+        self.0.as_fd().try_clone_to_owned().ok()
+    }
 }
 
 enum Whereabouts {
@@ -91,8 +116,10 @@ pub(crate) struct Pulse<'a> {
 pub(crate) fn keep(keeping: Keeping, pool: &Pool) -> io::Result<Keeper> {
     let over = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
     let lease = Lease { keeping, away: None, life: Life::Held, wait: BEAT, news: Vec::new() };
-    let next = Instant::now() + Pace::First.after(pool);
-    Ok(Keeper { lease: Whereabouts::Here(Box::new(lease)), over, next, news: Vec::new() })
+    let begun = Instant::now();
+    let next = begun + Pace::First.after(pool);
+    let lease = Whereabouts::Here(Box::new(lease));
+    Ok(Keeper { lease, over, next, begun, hurry: None, news: Vec::new() })
 }
 
 impl Keeper {
@@ -134,11 +161,18 @@ impl Keeper {
     /// # Errors
     /// The store's last answer, after it was tried again for two seconds.
     pub(crate) fn release(self, how: Ending) -> Result<(), StoreError> {
+        // A renewal that waits for a store that does not answer is not waited for in turn.
+        self.hurry.iter().for_each(Hurry::call);
         match self.lease {
             Whereabouts::Here(mut lease) => lease.release(how),
             Whereabouts::There(thread) => thread.join().map_or(Ok(()), |mut lease| lease.release(how)),
             Whereabouts::Nowhere => Ok(()),
         }
+    }
+
+    /// Renews soon: somebody rang. However often that is, not much oftener than once a second.
+    pub(crate) fn beat_soon(&mut self) {
+        self.next = self.next.min(Instant::now().max(self.begun + CALM));
     }
 
     fn is_due(&self) -> bool {
@@ -168,11 +202,18 @@ impl Keeper {
             self.next = Instant::now() + REFUSED_RETRY;
             return;
         };
+        if self.hurry.is_none() {
+            self.hurry = Hurry::new().ok();
+        }
         match std::mem::replace(&mut self.lease, Whereabouts::There(thread)) {
-            Whereabouts::Here(lease) => drop(hand.send(lease)),
+            Whereabouts::Here(mut lease) => {
+                lease.keeping.store.interrupt_on(self.hurry.as_ref().and_then(Hurry::ear));
+                drop(hand.send(lease));
+            }
             busy => self.lease = busy,
         }
-        self.next = Instant::now() + BEAT;
+        self.begun = Instant::now();
+        self.next = self.begun + BEAT;
     }
 
     /// Takes the lease back from a thread that is through with it.
@@ -249,6 +290,8 @@ impl Lease {
     fn release(&mut self, how: Ending) -> Result<(), StoreError> {
         let verb = Verb::Release { id: self.keeping.reservation.id.clone(), how };
         let deadline = Instant::now() + RELEASE_PATIENCE;
+        self.keeping.store.interrupt_on(None);
+        self.keeping.store.hurry(RELEASE_PATIENCE / 2);
         loop {
             match self.keeping.store.apply(&self.keeping.actor, &verb, &mut *self.keeping.witness) {
                 Ok(applied) => {

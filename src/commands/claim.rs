@@ -14,9 +14,10 @@ use super::witness::{Spawn, Taken};
 use crate::bell::Bell;
 use crate::error::{Error, While};
 use crate::model::ids::{LeaseId, Pid, Timestamp};
+use crate::model::pool::Pool;
 use crate::model::request::{OnBusy, Request};
 use crate::model::reservation::Reservation;
-use crate::model::verb::{Outcome, Standing, Verb};
+use crate::model::verb::{Outcome, Refusal, Standing, Verb};
 use crate::output::{Out, WaitDisplay};
 use crate::seat;
 use crate::store::{Applied, StoreError};
@@ -57,22 +58,37 @@ pub(crate) fn until_granted(
     let mut display = WaitDisplay::new(ctx.out);
     let id = request.id.clone();
     let mut patience = Patience { on_busy: request.on_busy, since: None };
-    let mut pool = ctx.snapshot()?.pool;
+    // A store that does not answer keeps nobody from leaving.
+    ctx.store.interrupt_on(signals.as_fd().try_clone_to_owned().ok());
+    let mut pool = match first_look(ctx, signals)? {
+        Look::Seen(pool) => pool,
+        Look::Interrupted(signal) => return Ok(Claimed::Interrupted(signal)),
+    };
     loop {
         let request = Request { enqueued: line.enqueued, on_busy: patience.left(), ..request.clone() };
-        let (applied, taken) = match ctx.apply_on_scan(&pool, &Verb::Claim(request), spawn) {
-            Ok(committed) => committed,
-            // Who stands in line keeps the place while the store or the driver is away.
-            Err(error) if line.stood() && may_pass(&error) && !patience.is_over() => {
-                line.tell_once(ctx.out, &error);
-                let ears = Ears { store: None, bell: bell.as_ref(), signals };
-                match ears.listen(&[], Instant::now() + RETRY)? {
-                    Heard::Stop(signal) => return Ok(Claimed::Interrupted(signal)),
-                    Heard::Something | Heard::End | Heard::Nothing => continue,
+        let looked = ctx.apply_on_scan(&pool, &Verb::Claim(request), spawn);
+        let (applied, taken) =
+            match looked.and_then(|(applied, taken)| Ok((ctx.unless_refused(applied)?, taken))) {
+                Ok(committed) => committed,
+                Err(error) if is_interrupted(&error) => match signals.asked_to_stop() {
+                    // It may have been granted: the answer alone was not waited for.
+                    Some(signal) => {
+                        withdraw(ctx, id);
+                        return Ok(Claimed::Interrupted(signal));
+                    }
+                    None => continue,
+                },
+                // Who stands in line keeps the place while the store or the driver is away.
+                Err(error) if line.stood() && may_pass(&error) && !patience.is_over() => {
+                    line.tell_once(ctx.out, &error);
+                    let ears = Ears { store: None, bell: bell.as_ref(), signals };
+                    match ears.listen(&[], Instant::now() + RETRY)? {
+                        Heard::Stop(signal) => return Ok(Claimed::Interrupted(signal)),
+                        Heard::Something | Heard::End | Heard::Nothing => continue,
+                    }
                 }
-            }
-            Err(error) => return Err(error),
-        };
+                Err(error) => return Err(error),
+            };
         let standing = match &applied.outcome {
             Outcome::Granted(reservation) => {
                 let reservation = reservation.clone();
@@ -93,15 +109,48 @@ pub(crate) fn until_granted(
 
 /// Leaves the line. A store that is away finds us dead when it is back; whoever asked us to stop does not wait for it.
 fn withdraw(ctx: &mut Context<'_>, id: LeaseId) {
+    ctx.store.interrupt_on(None);
+    ctx.store.hurry(FAREWELL);
     if let Err(error) = ctx.apply(&Verb::Withdraw { id }) {
         tracing::debug!(%error, "not withdrawn");
     }
 }
 
-/// Whether a store or a driver may come back by itself.
+/// What there was to see before the first claim.
+enum Look {
+    Seen(Pool),
+    Interrupted(i32),
+}
+
+fn first_look(ctx: &mut Context<'_>, signals: &Signals) -> Result<Look, Error> {
+    loop {
+        match ctx.snapshot() {
+            Ok(snapshot) => return Ok(Look::Seen(snapshot.pool)),
+            Err(error) if !is_interrupted(&error) => return Err(error),
+            Err(_) => {
+                if let Some(signal) = signals.asked_to_stop() {
+                    return Ok(Look::Interrupted(signal));
+                }
+            }
+        }
+    }
+}
+
+const fn is_interrupted(error: &Error) -> bool {
+    matches!(error, Error::Store(StoreError::Interrupted { .. }))
+}
+
+/// Whether a store or a driver may come back by itself, or by somebody's hand: a server, a password, a file.
 const fn may_pass(error: &Error) -> bool {
-    use StoreError::{Busy, NotWritable, Unreachable};
-    matches!(error, Error::Store(Unreachable { .. } | Busy { .. } | NotWritable { .. }) | Error::Gpu(_))
+    match error {
+        Error::Store(StoreError::BadUrl { .. } | StoreError::Interrupted { .. }) => false,
+        Error::Store(_) | Error::Gpu(_) => true,
+        // The records of a pool that was there when this client came in line.
+        Error::Refused { refusal, .. } => {
+            matches!(**refusal, Refusal::NoGpus { .. } | Refusal::Damaged { .. })
+        }
+        _ => false,
+    }
 }
 
 /// A client in line: since when, and how often it has looked in vain for something that nobody announces.
@@ -184,6 +233,8 @@ impl Line {
     }
 }
 
+/// How long leaving the line may take.
+const FAREWELL: Duration = Duration::from_millis(500);
 /// How soon a store or a driver that went away is asked again.
 const RETRY: Duration = Duration::from_millis(200);
 

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Read;
 
 use super::eyes::Eyes;
+use super::keeping;
 use super::witness::{Observer, Spawn, Taken};
 use crate::attribution;
 use crate::bell;
@@ -70,6 +71,8 @@ impl Context<'_> {
         let applied = self.store.apply(&self.actor, verb, &mut observer)?;
         let taken = observer.into_taken();
         self.ring(&applied, verb, scanned);
+        keeping::ring_the_ended(&applied);
+        keeping::ring_the_unrecorded(&applied);
         Ok((applied, taken))
     }
 
@@ -154,6 +157,11 @@ impl Context<'_> {
             share: None,
             enqueued: None,
         })
+    }
+
+    /// Anything but a refusal.
+    pub(crate) fn unless_refused(&self, applied: Applied) -> Result<Applied, Error> {
+        if let Outcome::Refused(_) = applied.outcome { Err(self.refused(applied)) } else { Ok(applied) }
     }
 
     /// The error of an outcome that is not what the verb hoped for.

@@ -1,17 +1,19 @@
 //! Joins a run's lease to the heartbeat and to the supervisor: what the one sees, what the other is told.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use super::eyes::Eyes;
-use crate::bell;
+use crate::bell::{self, Bell, Rung};
 use crate::cli;
 use crate::heartbeat::{self, Keeper};
-use crate::model::ids::{GpuIndex, Pid};
+use crate::model::ids::{GpuIndex, GpuUuid, Pid};
 use crate::model::plan;
-use crate::model::pool::Pool;
-use crate::model::seen::{GpuSeen, Seen};
-use crate::model::verb::Outcome;
+use crate::model::pool::{Pool, SlotState};
+use crate::model::reservation::{Ended, Ending, Kind};
+use crate::model::seen::{GpuSeen, Seat, Seen};
+use crate::model::verb::{Outcome, Refusal, Standing, Why};
 use crate::output::{self, Out};
 use crate::store::{Applied, Confirmation, Witness};
 use crate::supervise::{self, GpuUse, Leftover, News, Notice, OnLost, Pulse, Surroundings};
@@ -36,6 +38,46 @@ impl Witness for Vitals {
 /// Rings those whom a renewal, or the release, may serve.
 pub(crate) fn ring(applied: &Applied) {
     plan::to_ring(&applied.pool, None, applied.now, None).iter().for_each(bell::ring);
+    ring_the_ended(applied);
+}
+
+/// Rings the runs that this commit has ended against their will: they do not know it yet.
+pub(super) fn ring_the_ended(applied: &Applied) {
+    let against_its_will = |ended: &&Ended| {
+        ended.reservation.kind == Kind::Run
+            && matches!(ended.how, Ending::Released | Ending::Revoked { .. } | Ending::SupervisorGone)
+    };
+    let gpus = applied.pool.ended.iter().filter(against_its_will).flat_map(|ended| &ended.reservation.gpus);
+    ring_holders(gpus.filter_map(|gpu| applied.pool.slots.get(gpu)?.uuid.as_ref()));
+}
+
+/// Rings the runs that the store does not know (any more), and whose seats stood in the way.
+pub(super) fn ring_the_unrecorded(applied: &Applied) {
+    let (Outcome::Waiting(Standing { blocked_by, .. }) | Outcome::Refused(Refusal::Busy { blocked_by, .. })) =
+        &applied.outcome
+    else {
+        return;
+    };
+    let seats = blocked_by.iter().filter(|blocker| matches!(blocker.why, Why::Seat { .. }));
+    ring_holders(seats.filter_map(|blocker| applied.pool.slots.get(&blocker.gpu)?.uuid.as_ref()));
+}
+
+/// Rings the runs that sit on these GPUs.
+pub(super) fn ring_holders<'a>(gpus: impl Iterator<Item = &'a GpuUuid>) {
+    gpus.for_each(bell::ring_holder);
+}
+
+/// Those of these seats that `pool` gives to nobody: their runs are not recorded, or not in this store.
+pub(super) fn unrecorded<'a>(
+    pool: &'a Pool,
+    seats: &'a BTreeMap<GpuUuid, Seat>,
+) -> impl Iterator<Item = &'a GpuUuid> {
+    let is_held = |uuid: &GpuUuid| {
+        pool.slots
+            .values()
+            .any(|slot| slot.uuid.as_ref() == Some(uuid) && matches!(slot.state, SlotState::Held(_)))
+    };
+    seats.keys().filter(move |uuid| !is_held(uuid))
 }
 
 /// The heartbeat's news in the supervisor's words.
@@ -62,6 +104,8 @@ pub(crate) struct Around<'a> {
     gpus: Vec<GpuIndex>,
     /// Absent where a run has no lease of its own to renew.
     pub(crate) keeper: Option<Keeper>,
+    /// Rung by whoever finds that the store does not say what the run believes.
+    pub(crate) bell: Option<Bell>,
     /// When a command is likely to stay, and the memory that starting it took can be given back; `None` afterwards.
     settles: Option<Instant>,
 }
@@ -71,7 +115,7 @@ const SETTLING: Duration = Duration::from_secs(1);
 
 impl<'a> Around<'a> {
     pub(crate) fn new(out: &'a Out, eyes: Eyes, pool: Pool, gpus: Vec<GpuIndex>) -> Self {
-        Self { out, eyes, pool, gpus, keeper: None, settles: Some(Instant::now() + SETTLING) }
+        Self { out, eyes, pool, gpus, keeper: None, bell: None, settles: Some(Instant::now() + SETTLING) }
     }
 
     fn is_ours(&self, gpu: &GpuSeen) -> bool {
@@ -131,12 +175,17 @@ impl Surroundings for Around<'_> {
     fn pulse(&self) -> Pulse<'_> {
         let pulse = self.keeper.as_ref().map(Keeper::pulse).unwrap_or_default();
         let moment = [pulse.moment, self.settles].into_iter().flatten().min();
-        Pulse { descriptor: pulse.descriptor, moment }
+        Pulse { descriptors: [pulse.descriptor, self.bell.as_ref().map(AsFd::as_fd)], moment }
     }
 
     fn attend(&mut self) -> Vec<News> {
         if self.settles.take_if(|moment| Instant::now() >= *moment).is_some() {
             give_back_unused();
+        }
+        if self.bell.as_ref().is_some_and(|bell| bell.drain() == Rung::Yes)
+            && let Some(keeper) = &mut self.keeper
+        {
+            keeper.beat_soon();
         }
         let news = self.keeper.as_mut().map(Keeper::attend).unwrap_or_default();
         news.into_iter().map(in_words).collect()

@@ -6,18 +6,17 @@ use std::ffi::OsString;
 use super::claim::{self, Claimed, Grant};
 use super::context::Context;
 use super::environment;
-use super::eyes::Eyes;
 use super::keeping::{self, Around, Vitals};
 use super::nested;
 use super::nesting::{Count, Place};
 use super::program::Program;
 use super::signals::Signals;
 use super::witness::{Spawn, Taken};
+use crate::bell::Bell;
 use crate::config::{CudaIds, RunOptions};
 use crate::error::{Error, While};
 use crate::exit::Exit;
 use crate::heartbeat::{self, Keeper, Keeping};
-use crate::model::device::Provider;
 use crate::model::ids::Pid;
 use crate::model::pool::Pool;
 use crate::model::request::Request;
@@ -118,6 +117,9 @@ fn hold(mut ctx: Context<'_>, grant: Grant, options: &RunOptions) -> Result<Sett
     ctx.eyes.close();
     let out = ctx.out;
     let mut around = Around::new(out, ctx.eyes.closed(), applied.pool.clone(), reservation.gpus.clone());
+    let first = reservation.gpus.first().and_then(|gpu| applied.pool.slots.get(gpu)?.uuid.as_ref());
+    // A hint: without it the next heartbeat finds out.
+    around.bell = first.and_then(|uuid| Bell::hang_for(uuid).ok());
     around.keeper = Some(keeper(ctx, reservation, &applied)?);
     let settled = child.go().until_settled(&mut around);
 
@@ -132,19 +134,11 @@ fn hold(mut ctx: Context<'_>, grant: Grant, options: &RunOptions) -> Result<Sett
     Ok(settled)
 }
 
-/// What renewals see. A store that loses its data gets the pool back together with the reservation; simulated GPUs are
-/// made by hand.
-fn vitals(eyes: &Eyes, pool: &Pool) -> Vitals {
-    match pool.provider {
-        Some(Provider::Fake) => Vitals(eyes.closed()),
-        Some(Provider::Nvidia) | None => Vitals(eyes.remembering()),
-    }
-}
-
 /// The keeper of the lease that was `applied`.
 fn keeper(ctx: Context<'_>, reservation: Reservation, applied: &Applied) -> Result<Keeper, Error> {
     let keeping = Keeping {
-        witness: Box::new(vitals(&ctx.eyes, &applied.pool)),
+        // A store that loses its data gets the pool back together with the reservation.
+        witness: Box::new(Vitals(ctx.eyes.remembering())),
         reservation,
         store: ctx.store,
         actor: ctx.actor,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::context::Context;
+use super::keeping;
 use crate::attribution;
 use crate::config::{StatusForm, StatusOptions};
 use crate::error::Error;
@@ -69,6 +70,7 @@ fn look(ctx: &mut Context<'_>) -> Result<Look, Error> {
     ctx.eyes.look_closely(&snapshot.pool);
     let pool = ctx.pool_or_preview(&snapshot);
     let seats = ctx.eyes.seat_owners(&pool);
+    keeping::ring_holders(keeping::unrecorded(&pool, &seats));
     let (mut occupancies, waiting) = ctx.eyes.with_seen(&pool, &seats, |seen| {
         (occupancy::judge(&pool, seen, snapshot.now), plan::standings(&pool, seen, snapshot.now))
     });

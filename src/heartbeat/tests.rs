@@ -45,6 +45,10 @@ impl Store for ScriptedStore {
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         None
     }
+
+    fn interrupt_on(&mut self, _: Option<OwnedFd>) {}
+
+    fn hurry(&mut self, _: Duration) {}
 }
 
 struct Nothing;

@@ -10,6 +10,9 @@ pub(crate) enum StoreError {
     /// Wrong password, missing right, file mode.
     #[error("the store {store} refuses access: {cause}")]
     Denied { store: String, cause: String },
+    /// Somebody had something more urgent to do than to wait for it.
+    #[error("the store {store} had not answered yet")]
+    Interrupted { store: String },
     #[error("the store {store} was busy for {}", humantime::format_duration(*.waited))]
     Busy { store: String, waited: Duration },
     #[error("record {key} of the store {store} is damaged: {why}")]
@@ -29,6 +32,7 @@ impl StoreError {
         Some(match self {
             Self::Unreachable { .. } => "start it, or name another store with --store".to_owned(),
             Self::Denied { .. } => "ask whoever runs it for access, or check user and password".to_owned(),
+            Self::Interrupted { .. } => return None,
             Self::Busy { .. } => "try again; another client may be stopped while it writes".to_owned(),
             Self::Damaged { .. } => "'chg doctor' looks at the store; ask whoever runs it".to_owned(),
             Self::NotWritable { .. } => "make room, or ask whoever runs it".to_owned(),

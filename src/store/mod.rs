@@ -2,7 +2,8 @@
 //! difference atomically, and knows no policy.
 
 use std::ops::Range;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use crate::model::ids::{Timestamp, Uid};
 use crate::model::pool::Pool;
@@ -19,6 +20,7 @@ mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
 mod history;
+mod interrupt;
 mod open;
 mod records;
 mod redis;
@@ -104,6 +106,13 @@ pub(crate) trait Store: Send {
     /// The connection to a server, for a thread that wants to know at once when it breaks: between two calls it is
     /// readable only then. The next call connects again.
     fn descriptor(&self) -> Option<BorrowedFd<'_>>;
+
+    /// From now on whatever this store waits for is over soon after `urgent` has become readable, with
+    /// [`StoreError::Interrupted`].
+    fn interrupt_on(&mut self, urgent: Option<OwnedFd>);
+
+    /// From now on nothing may take much longer than `limit`.
+    fn hurry(&mut self, limit: Duration);
 }
 
 impl<B: Backend + Send> Store for B {
@@ -113,13 +122,16 @@ impl<B: Backend + Send> Store for B {
         verb: &Verb,
         witness: &mut dyn Witness,
     ) -> Result<Applied, StoreError> {
-        transaction::transact(self, verb.names(), actor.uid, witness, &mut |pool, seen, now| {
-            pool.apply(actor, verb, seen, now)
-        })
+        let applied =
+            transaction::transact(self, verb.names(), actor.uid, witness, &mut |pool, seen, now| {
+                pool.apply(actor, verb, seen, now)
+            });
+        applied.map_err(|error| self.session().unless_interrupted(error))
     }
 
     fn snapshot(&mut self) -> Result<Snapshot, StoreError> {
-        transaction::look(self)
+        let looked = transaction::look(self);
+        looked.map_err(|error| self.session().unless_interrupted(error))
     }
 
     fn history(&mut self, range: Range<Timestamp>, each: &mut dyn FnMut(Ended)) -> Result<(), StoreError> {
@@ -132,5 +144,13 @@ impl<B: Backend + Send> Store for B {
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         Backend::descriptor(self)
+    }
+
+    fn interrupt_on(&mut self, urgent: Option<OwnedFd>) {
+        Backend::interrupt(self, urgent.map(interrupt::Interrupt::on).unwrap_or_default());
+    }
+
+    fn hurry(&mut self, limit: Duration) {
+        Backend::hurry(self, limit);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::redis::RedisStore;
 use super::session::Session;
 use super::sqlite::{Missing, SqliteStore};
-use super::url::{Secret, StoreUrl};
+use super::url::StoreUrl;
 use super::{Store, StoreError};
 
 /// How a store is used, beyond where it is.
@@ -42,23 +42,11 @@ impl Default for Options {
 /// Opens the store at `url`. An embedded store is opened, and a server connected to, at the first use.
 ///
 /// # Errors
-/// The password file cannot be read.
+/// The kernel gives no random number.
 pub(crate) fn open(url: &StoreUrl, options: &Options) -> Result<Box<dyn Store>, StoreError> {
     let session = Session::new(url.to_string(), options.patience)?;
     match url {
         StoreUrl::Sqlite(directory) => Ok(Box::new(SqliteStore::new(directory, options.missing, session))),
-        StoreUrl::Redis(redis) => {
-            let mut redis = redis.clone();
-            if let Some(file) = &options.password_file {
-                redis.password = Some(password(file, &session)?);
-            }
-            Ok(Box::new(RedisStore::new(redis, options, session)))
-        }
+        StoreUrl::Redis(redis) => Ok(Box::new(RedisStore::new(redis.clone(), options, session))),
     }
-}
-
-fn password(file: &PathBuf, session: &Session) -> Result<Secret, StoreError> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| session.denied(format!("password file {}: {error}", file.display())))?;
-    Ok(Secret(text.lines().next().unwrap_or_default().to_owned()))
 }

@@ -8,6 +8,7 @@ use std::io::{self, Read};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::StoreError;
+use super::interrupt::Interrupt;
 use super::records::Accounts;
 use crate::model::ids::{Timestamp, Uid};
 
@@ -21,17 +22,31 @@ pub(super) struct Session {
     /// What the pool is called if it has no name yet.
     pub(super) candidate: String,
     pub(super) accounts: AccountCache,
+    pub(super) interrupt: Interrupt,
 }
 
 impl Session {
     pub(super) fn new(store: String, patience: Duration) -> Result<Self, StoreError> {
         let candidate = random_id()
             .map_err(|error| StoreError::Unreachable { store: store.clone(), cause: error.to_string() })?;
-        Ok(Self { store, patience, candidate, accounts: AccountCache::default() })
+        let (accounts, interrupt) = (AccountCache::default(), Interrupt::default());
+        Ok(Self { store, patience, candidate, accounts, interrupt })
     }
 
     pub(super) fn busy(&self, since: Instant) -> StoreError {
         StoreError::Busy { store: self.store.clone(), waited: rounded(since.elapsed()) }
+    }
+
+    /// What a failure is after an interruption: nothing that speaks against the store.
+    pub(super) fn unless_interrupted(&self, error: StoreError) -> StoreError {
+        match error {
+            StoreError::Busy { store, .. } | StoreError::Unreachable { store, .. }
+                if self.interrupt.has_come() =>
+            {
+                StoreError::Interrupted { store }
+            }
+            other => other,
+        }
     }
 
     pub(super) fn unreachable(&self, cause: impl ToString) -> StoreError {

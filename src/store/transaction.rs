@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
+use super::interrupt::Interrupt;
 use super::records::{Changes, Loaded, changes};
 use super::session::{Session, jittered};
 use super::turn;
@@ -60,6 +61,10 @@ pub(super) trait Backend {
     fn owner(&mut self) -> Result<Option<Uid>, StoreError>;
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>>;
+
+    fn interrupt(&mut self, interrupt: Interrupt);
+
+    fn hurry(&mut self, limit: Duration);
 }
 
 /// Decides about a loaded pool: what [`Pool::apply`] does with a verb.
@@ -74,10 +79,11 @@ pub(super) fn transact(
     decide: &mut Decide<'_>,
 ) -> Result<Applied, StoreError> {
     let store = backend.session().store.clone();
-    let mut turn = turn::take(&store);
+    let (interrupt, patience) = (backend.session().interrupt.clone(), backend.session().patience);
+    let mut turn = turn::take(&store, &interrupt, Instant::now() + patience);
     // A crowd that gets on is no fault of the store's.
     let begun = Instant::now();
-    let until = begun + backend.session().patience;
+    let until = begun + patience;
     for attempt in 0.. {
         let view = backend.begin(Purpose::Change, named, until)?;
         let Some((pool, outcome)) = settle(&view, witness, decide, until) else {
@@ -90,11 +96,11 @@ pub(super) fn transact(
         }
         match committed? {
             Commit::Done => return Ok(Applied { outcome, pool, now: view.now }),
-            Commit::Raced if Instant::now() >= until => break,
+            Commit::Raced if Instant::now() >= until || backend.session().interrupt.has_come() => break,
             Commit::Raced => {
                 std::thread::sleep(pause(attempt));
                 // Who lost to somebody has seen that others get on: the line may move again.
-                turn = turn.or_else(|| turn::take(&store));
+                turn = turn.or_else(|| turn::take(&store, &interrupt, until));
             }
         }
     }

@@ -8,8 +8,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 use std::time::{Duration, Instant, SystemTime};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-
+use super::interrupt::Interrupt;
 use crate::model::ids::Pid;
 use crate::sys::lifeline::Lifeline;
 use crate::sys::process::is_stopped;
@@ -78,9 +77,9 @@ enum Stood {
     Stuck,
 }
 
-/// Waits for our turn at this store; `None` when it does not come, or cannot be had.
-pub(super) fn take(store: &str) -> Option<Turn> {
-    let until = Instant::now() + LIMIT;
+/// Waits for our turn at this store, no longer than until `latest`; `None` when it does not come, or cannot be had.
+pub(super) fn take(store: &str, interrupt: &Interrupt, latest: Instant) -> Option<Turn> {
+    let until = latest.min(Instant::now() + LIMIT);
     let names = Names::of(store).ok()?;
     loop {
         match UnixListener::bind_addr(&names.line) {
@@ -88,7 +87,7 @@ pub(super) fn take(store: &str) -> Option<Turn> {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
             Err(_) => return None,
         }
-        match stand_in_line(&names, until) {
+        match stand_in_line(&names, interrupt, until) {
             Stood::Served(turn) => return Some(turn),
             Stood::Dissolved if Instant::now() < until => {}
             Stood::Dissolved | Stood::Stuck => return None,
@@ -96,14 +95,14 @@ pub(super) fn take(store: &str) -> Option<Turn> {
     }
 }
 
-fn stand_in_line(names: &Names, until: Instant) -> Stood {
+fn stand_in_line(names: &Names, interrupt: &Interrupt, until: Instant) -> Stood {
     let Ok(connection) = UnixStream::connect_addr(&names.line) else {
         // Between its bind and its listen, or just gone.
         std::thread::sleep(Duration::from_micros(200));
         return Stood::Dissolved;
     };
     let (mut last, mut moved) = (None, Instant::now());
-    while !is_answered(&connection, LOOK) {
+    while interrupt.wait_to_read(connection.as_fd(), LOOK).is_err() {
         let whose = names.whose();
         if whose.as_ref().is_some_and(|mark| names.is_stopped(mark)) {
             return Stood::Stuck;
@@ -111,16 +110,11 @@ fn stand_in_line(names: &Names, until: Instant) -> Stood {
         if whose != last {
             (last, moved) = (whose, Instant::now());
         }
-        if moved.elapsed() >= PATIENCE || Instant::now() >= until {
+        if moved.elapsed() >= PATIENCE || Instant::now() >= until || interrupt.has_come() {
             return Stood::Stuck;
         }
     }
     handing::receive(&connection).map_or(Stood::Dissolved, |socket| Stood::Served(names.turn(socket.into())))
-}
-
-fn is_answered(connection: &UnixStream, within: Duration) -> bool {
-    let timeout = PollTimeout::try_from(within).unwrap_or(PollTimeout::MAX);
-    poll(&mut [PollFd::new(connection.as_fd(), PollFlags::POLLIN)], timeout) != Ok(0)
 }
 
 impl Drop for Turn {
@@ -140,6 +134,10 @@ mod tests {
     use crate::sys::signal::{Recipient, Signal, send};
     use crate::sys::testing::{Running, in_role, role, speak_and_wait, wait_until};
 
+    fn take_turn(store: &str) -> Option<Turn> {
+        take(store, &Interrupt::default(), Instant::now() + LIMIT)
+    }
+
     fn store(name: &str) -> String {
         format!("test-{}-{name}", std::process::id())
     }
@@ -147,10 +145,10 @@ mod tests {
     #[test]
     fn a_turn_is_had_by_one_and_passed_on_at_its_end() {
         let store = store("one");
-        let mine = take(&store).expect("nobody has it");
+        let mine = take_turn(&store).expect("nobody has it");
         let other = std::thread::spawn({
             let store = store.clone();
-            move || (take(&store).is_some(), Instant::now())
+            move || (take_turn(&store).is_some(), Instant::now())
         });
         wait_until("it stands in line", || {
             std::fs::read_to_string("/proc/net/unix").unwrap().matches(&store).count() > 1
@@ -165,7 +163,7 @@ mod tests {
     fn nobody_waits_long_for_a_turn_whose_owner_is_stopped() {
         const NAME: &str = "store::turn::tests::nobody_waits_long_for_a_turn_whose_owner_is_stopped";
         if let Some(store) = role() {
-            let _mine = take(&store).expect("nobody has it");
+            let _mine = take_turn(&store).expect("nobody has it");
             speak_and_wait("mine");
         }
         let store = store("stopped");
@@ -174,16 +172,16 @@ mod tests {
         send(Recipient::Process(pid.0), Signal(libc::SIGSTOP)).expect("it is our child");
         wait_until("it is stopped", || is_stopped(pid));
         let begun = Instant::now();
-        assert!(take(&store).is_none());
+        assert!(take_turn(&store).is_none());
         assert!(begun.elapsed() < PATIENCE, "{:?}", begun.elapsed());
     }
 
     #[test]
     fn a_turn_that_takes_long_is_waited_for() {
         let store = store("slow");
-        let mine = take(&store).expect("nobody has it");
+        let mine = take_turn(&store).expect("nobody has it");
         std::thread::scope(|scope| {
-            let other = scope.spawn(|| take(&store).is_some());
+            let other = scope.spawn(|| take_turn(&store).is_some());
             std::thread::park_timeout(LOOK * 5);
             assert!(!other.is_finished());
             drop(mine);
@@ -199,7 +197,7 @@ mod tests {
             for _ in 0..20 {
                 scope.spawn(|| {
                     for _ in 0..5 {
-                        let turn = take(&store).expect("it comes in time");
+                        let turn = take_turn(&store).expect("it comes in time");
                         assert_eq!(inside.fetch_add(1, std::sync::atomic::Ordering::SeqCst), 0);
                         std::thread::yield_now();
                         inside.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);

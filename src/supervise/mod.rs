@@ -144,10 +144,10 @@ pub(crate) enum News {
     Warning(String),
 }
 
-/// When the surroundings want to be attended: when the descriptor is readable, or at the moment.
+/// When the surroundings want to be attended: when one of the descriptors is readable, or at the moment.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Pulse<'a> {
-    pub(crate) descriptor: Option<BorrowedFd<'a>>,
+    pub(crate) descriptors: [Option<BorrowedFd<'a>>; 2],
     pub(crate) moment: Option<Instant>,
 }
 

@@ -126,7 +126,7 @@ impl Supervisor<'_> {
         let pulse = self.around.pulse();
         let mut fds = vec![PollFd::new(self.parts.inbox.as_fd(), PollFlags::POLLIN)];
         fds.extend(self.parts.ear.as_ref().map(|ear| PollFd::new(ear.as_fd(), PollFlags::POLLIN)));
-        fds.extend(pulse.descriptor.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+        fds.extend(pulse.descriptors.into_iter().flatten().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
         fds.extend(more.into_iter().map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
         let until = [until, pulse.moment].into_iter().flatten().min();
         let timeout = until.map_or(PollTimeout::NONE, |at| {

@@ -41,6 +41,7 @@ mod shells;
 mod shims;
 mod signals;
 mod status;
+mod store_faults;
 mod support;
 mod terminal;
 mod transparent;

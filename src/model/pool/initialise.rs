@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::numbers::Origin;
 use super::{Pool, Slot, SlotState};
-use crate::model::device::{Device, Provider, fake_devices};
+use crate::model::device::{Device, Provider, fake_devices, store_of_fake};
 use crate::model::ids::{GpuIndex, GpuUuid};
 use crate::model::record::PoolRecord;
 use crate::model::request::{Actor, Authority};
@@ -50,10 +50,17 @@ impl Pool {
         }
     }
 
-    /// Makes the pool on first use, of all that the driver reports.
+    /// Makes the pool on first use, of all that the driver reports. Simulated GPUs are there only if there was such a pool
+    /// before its store lost its data: it comes back under its name, which their UUIDs carry.
     pub(super) fn make_of_all(&mut self, seen: &Seen<'_>) -> Result<(), Refusal> {
         let wanted = self.wanted(Provider::Nvidia, &PoolSize::All, seen)?;
-        self.make(Provider::Nvidia, wanted);
+        match wanted.values().find_map(store_of_fake).map(str::to_owned) {
+            Some(store_id) => {
+                self.store_id = store_id;
+                self.make(Provider::Fake, wanted);
+            }
+            None => self.make(Provider::Nvidia, wanted),
+        }
         Ok(())
     }
 

@@ -20,6 +20,7 @@ use crate::model::reservation::{Author, Ended, Ending, Holder, Kind, Past, Reser
 use crate::model::seen::Seen;
 use crate::model::verb::Outcome;
 use crate::model::waiter::Waiter;
+use crate::store::interrupt::Interrupt;
 use crate::store::open::Options;
 use crate::store::redis::{Limits, Link, RedisStore};
 use crate::store::session::Session;
@@ -76,7 +77,8 @@ impl Scene {
     /// A command straight to the server.
     pub(super) fn redis_says(&self, command: &[&str]) -> redis::Value {
         let StoreUrl::Redis(url) = &self.url else { panic!("not on Redis") };
-        let mut link = Link::connect(&url.server, Limits::of(&Options::default())).unwrap();
+        let mut link =
+            Link::connect(&url.server, Limits::of(&Options::default()), Interrupt::default()).unwrap();
         let mut packed = redis::Cmd::new();
         for part in command {
             packed.arg(*part);

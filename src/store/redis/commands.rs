@@ -5,7 +5,7 @@ use redis::{Cmd, cmd};
 use crate::model::ids::{GpuIndex, LeaseId, Timestamp};
 use crate::store::history::KEPT;
 use crate::store::records::{Changes, Queued, Write, entry_key, gpu_key};
-use crate::store::url::RedisUrl;
+use crate::store::url::{RedisUrl, Secret};
 
 pub(super) const HISTORY: &str = "usage_history_sorted";
 const QUEUE: &str = "queue";
@@ -129,9 +129,9 @@ pub(super) fn nothing() -> [Cmd; 2] {
 }
 
 /// What a new connection begins with.
-pub(super) fn hello(url: &RedisUrl) -> Vec<Cmd> {
+pub(super) fn hello(url: &RedisUrl, password: Option<&Secret>) -> Vec<Cmd> {
     let mut commands = Vec::new();
-    match (&url.user, &url.password) {
+    match (&url.user, password) {
         (Some(user), Some(password)) => commands.push(cmd("AUTH").arg(user).arg(&password.0).take()),
         (None, Some(password)) => commands.push(cmd("AUTH").arg(&password.0).take()),
         (_, None) => {}

@@ -12,15 +12,17 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, set
 use nix::sys::time::{TimeVal, TimeValLike};
 use redis::{Cmd, Parser, RedisError, ServerError, Value};
 
+use super::socket::Socket;
 #[cfg(feature = "tls")]
 use super::tls;
+use crate::store::interrupt::Interrupt;
 use crate::store::open::Options;
 use crate::store::url::Server;
 
 /// What a connection runs over.
 enum Stream {
-    Tcp(TcpStream),
-    Unix(UnixStream),
+    Tcp(Socket<TcpStream>),
+    Unix(Socket<UnixStream>),
     #[cfg(feature = "tls")]
     Tls(Box<tls::TlsStream>),
 }
@@ -36,6 +38,10 @@ impl Limits {
     pub(in crate::store) fn of(options: &Options) -> Self {
         Self { connect: options.connect_timeout, answer: options.answer_timeout }
     }
+
+    pub(super) fn no_longer_than(self, limit: Duration) -> Self {
+        Self { connect: self.connect.min(limit), answer: self.answer.min(limit) }
+    }
 }
 
 /// A connection on which requests and answers go in step.
@@ -45,14 +51,24 @@ pub(in crate::store) struct Link {
 }
 
 impl Link {
-    pub(in crate::store) fn connect(server: &Server, limits: Limits) -> io::Result<Self> {
+    pub(in crate::store) fn connect(
+        server: &Server,
+        limits: Limits,
+        interrupt: Interrupt,
+    ) -> io::Result<Self> {
+        let limit = limits.answer;
         let stream = match server {
-            Server::Tcp { host, port } => Stream::Tcp(tcp(host, *port, limits)?),
+            Server::Tcp { host, port } => {
+                Stream::Tcp(Socket { stream: tcp(host, *port, limits)?, limit, interrupt })
+            }
             #[cfg(feature = "tls")]
-            Server::Tls { host, port } => Stream::Tls(Box::new(tls::over(tcp(host, *port, limits)?, host)?)),
+            Server::Tls { host, port } => {
+                let socket = Socket { stream: tcp(host, *port, limits)?, limit, interrupt };
+                Stream::Tls(Box::new(tls::over(socket, host)?))
+            }
             #[cfg(not(feature = "tls"))]
             Server::Tls { .. } => return Err(io::Error::other("this program was built without TLS")),
-            Server::Unix(path) => Stream::Unix(unix(path, limits)?),
+            Server::Unix(path) => Stream::Unix(Socket { stream: unix(path, limits)?, limit, interrupt }),
         };
         Ok(Self { stream, parser: Parser::new() })
     }
@@ -77,11 +93,22 @@ impl Link {
 
     pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
         match &self.stream {
-            Stream::Tcp(stream) => stream.as_fd(),
-            Stream::Unix(stream) => stream.as_fd(),
+            Stream::Tcp(socket) => socket.stream.as_fd(),
+            Stream::Unix(socket) => socket.stream.as_fd(),
             #[cfg(feature = "tls")]
-            Stream::Tls(stream) => stream.sock.as_fd(),
+            Stream::Tls(stream) => stream.sock.stream.as_fd(),
         }
+    }
+
+    /// How long answers are waited for from now on.
+    pub(super) fn wait_with(&mut self, limits: Limits, interrupt: Interrupt) {
+        let (limit, known) = match &mut self.stream {
+            Stream::Tcp(socket) => (&mut socket.limit, &mut socket.interrupt),
+            Stream::Unix(socket) => (&mut socket.limit, &mut socket.interrupt),
+            #[cfg(feature = "tls")]
+            Stream::Tls(stream) => (&mut stream.sock.limit, &mut stream.sock.interrupt),
+        };
+        (*limit, *known) = (limits.answer, interrupt);
     }
 }
 
@@ -114,7 +141,6 @@ fn tcp(host: &str, port: u16, limits: Limits) -> io::Result<TcpStream> {
         match TcpStream::connect_timeout(&address, left) {
             Ok(stream) => {
                 stream.set_nodelay(true)?;
-                stream.set_read_timeout(Some(limits.answer))?;
                 stream.set_write_timeout(Some(limits.answer))?;
                 // A server that vanished without a word is noticed by its silence.
                 setsockopt(&stream, sockopt::KeepAlive, &true)?;
@@ -137,7 +163,6 @@ fn unix(path: &Path, limits: Limits) -> io::Result<UnixStream> {
     let address = UnixAddr::new(path)?;
     uninterrupted(|| Ok(connect(socket.as_raw_fd(), &address)?))?;
     let stream = UnixStream::from(socket);
-    stream.set_read_timeout(Some(limits.answer))?;
     stream.set_write_timeout(Some(limits.answer))?;
     Ok(stream)
 }

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
-use std::time::Instant;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use redis::{Value, cmd};
 
 use super::StoreError;
 use super::history::PAGE;
+use super::interrupt::Interrupt;
 use super::open::Options;
 use super::records::{Changes, ended, load};
 use super::session::Session;
@@ -23,6 +25,7 @@ mod fault;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod fuzz;
 mod link;
+mod socket;
 mod talk;
 #[cfg(feature = "tls")]
 mod tls;
@@ -35,6 +38,8 @@ pub(super) use link::{Limits, Link};
 #[derive(Debug)]
 pub(super) struct RedisStore {
     url: RedisUrl,
+    /// Read at every connection: passwords are changed while runs go on.
+    password_file: Option<PathBuf>,
     keys: Keys,
     limits: Limits,
     session: Session,
@@ -50,7 +55,9 @@ impl RedisStore {
     pub(super) fn new(url: RedisUrl, options: &Options, session: Session) -> Self {
         let limits = Limits::of(options);
         let keys = Keys::under(&options.prefix);
-        Self { url, keys, limits, session, link: None, guess: (0..FIRST_GUESS).map(GpuIndex).collect() }
+        let (password_file, guess) =
+            (options.password_file.clone(), (0..FIRST_GUESS).map(GpuIndex).collect());
+        Self { url, password_file, keys, limits, session, link: None, guess }
     }
 
     /// Whether the server has a pool with this prefix; for looking around before another store is made.
@@ -169,6 +176,21 @@ impl Backend for RedisStore {
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.link.as_ref().map(Link::descriptor)
+    }
+
+    fn interrupt(&mut self, interrupt: Interrupt) {
+        if let Some(link) = &mut self.link {
+            link.wait_with(self.limits, interrupt.clone());
+        }
+        self.session.interrupt = interrupt;
+    }
+
+    fn hurry(&mut self, limit: Duration) {
+        self.session.patience = limit;
+        self.limits = self.limits.no_longer_than(limit);
+        if let Some(link) = &mut self.link {
+            link.wait_with(self.limits, self.session.interrupt.clone());
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use super::link::Link;
 use super::{RedisStore, commands};
 use crate::store::StoreError;
 use crate::store::session::jittered;
+use crate::store::url::Secret;
 
 impl RedisStore {
     /// One exchange; no error among the answers is tolerated.
@@ -40,10 +41,10 @@ impl RedisStore {
 
     /// Connects, says who we are, and chooses the database.
     pub(super) fn connect(&self) -> Result<Link, Fault> {
-        let connected = Link::connect(&self.url.server, self.limits);
+        let connected = Link::connect(&self.url.server, self.limits, self.session.interrupt.clone());
         let mut link =
             connected.map_err(|error| Fault::Final(fault::not_connected(&self.session, &error)))?;
-        let hello = commands::hello(&self.url);
+        let hello = commands::hello(&self.url, self.password()?.as_ref());
         let answers =
             link.exchange(&hello).map_err(|failure| match fault::failed(&self.session, &failure) {
                 // A connection that breaks at once is not worth another.
@@ -58,6 +59,15 @@ impl RedisStore {
         Ok(link)
     }
 
+    /// What to say who we are with.
+    fn password(&self) -> Result<Option<Secret>, Fault> {
+        let Some(file) = &self.password_file else { return Ok(self.url.password.clone()) };
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            Fault::Final(self.session.denied(format!("password file {}: {error}", file.display())))
+        })?;
+        Ok(Some(Secret(text.lines().next().unwrap_or_default().to_owned())))
+    }
+
     /// Repeats `attempt` while the server asks for patience, and once more on a fresh connection if the one there
     /// was had broken meanwhile.
     pub(super) fn patiently<T>(
@@ -70,12 +80,14 @@ impl RedisStore {
         loop {
             match attempt(self) {
                 Ok(done) => return Ok(done),
-                Err(Fault::Broken(_)) if !fresh => fresh = true,
+                Err(Fault::Broken(_)) if !fresh && !self.session.interrupt.has_come() => fresh = true,
                 Err(Fault::Broken(error) | Fault::Final(error)) => {
                     self.link = None;
                     return Err(error);
                 }
-                Err(Fault::Wait) if Instant::now() >= until => return Err(self.session.busy(begun)),
+                Err(Fault::Wait) if Instant::now() >= until || self.session.interrupt.has_come() => {
+                    return Err(self.session.busy(begun));
+                }
                 Err(Fault::Wait) => {
                     std::thread::sleep(jittered(Duration::from_millis(2), Duration::from_millis(6)));
                 }

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-pub(super) type TlsStream = StreamOwned<ClientConnection, TcpStream>;
+use super::socket::Socket;
+
+pub(super) type TlsStream = StreamOwned<ClientConnection, Socket<TcpStream>>;
 
 /// Speaks TLS over `stream` with the server called `host`.
-pub(super) fn over(stream: TcpStream, host: &str) -> io::Result<TlsStream> {
+pub(super) fn over(stream: Socket<TcpStream>, host: &str) -> io::Result<TlsStream> {
     let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
     let connection = ClientConnection::new(Arc::new(config()?), name).map_err(io::Error::other)?;
     let mut tls = StreamOwned::new(connection, stream);

@@ -3,11 +3,12 @@
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
 use super::StoreError;
+use super::interrupt::Interrupt;
 use super::records::{Changes, ended, load};
 use super::session::{Session, system_time};
 use super::transaction::{Backend, Commit, Purpose, View};
@@ -156,5 +157,14 @@ impl Backend for SqliteStore {
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         None
+    }
+
+    fn interrupt(&mut self, interrupt: Interrupt) {
+        self.deadline.or(interrupt.clone());
+        self.session.interrupt = interrupt;
+    }
+
+    fn hurry(&mut self, limit: Duration) {
+        self.session.patience = limit;
     }
 }

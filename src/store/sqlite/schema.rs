@@ -1,6 +1,7 @@
 //! The tables of the embedded store, and how a connection to it is set up.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
@@ -8,6 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::fault;
 use crate::store::StoreError;
+use crate::store::interrupt::Interrupt;
 use crate::store::session::{Session, jittered};
 
 /// "chg" and the format; at byte 68 of the file, so that file(1) can tell.
@@ -75,18 +77,27 @@ pub(super) fn connect(file: &Path, deadline: Deadline, session: &Session) -> Res
 
 /// Until when SQLite may wait for others, shared with its busy handler.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Deadline(std::sync::Arc<std::sync::Mutex<Option<Instant>>>);
+pub(super) struct Deadline(Arc<Mutex<(Option<Instant>, Interrupt)>>);
 
 impl Deadline {
     pub(super) fn set(&self, until: Instant) {
-        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(until);
+        self.lock().0 = Some(until);
+    }
+
+    /// Or until then, if that is earlier.
+    pub(super) fn or(&self, interrupt: Interrupt) {
+        self.lock().1 = interrupt;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (Option<Instant>, Interrupt)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits a moment; `false` when time is up. SQLite's own handler grows to 100 ms, which starves some of many; with
     /// no growth at all a crowd spends the machine on trying.
     fn pause(&self, tries: i32) -> bool {
-        let until = *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if until.is_none_or(|until| Instant::now() >= until) {
+        let (until, interrupt) = self.lock().clone();
+        if until.is_none_or(|until| Instant::now() >= until) || interrupt.has_come() {
             return false;
         }
         let slower = 1 + (tries.unsigned_abs() / 4).min(3);
