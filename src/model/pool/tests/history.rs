@@ -211,7 +211,20 @@ impl History {
             Demand::Exactly(ids) => ids.len(),
             Demand::AllFree => 1,
         };
-        least > self.left_to(&waiter.holder)
+        least > self.left_to(&waiter.holder).saturating_sub(self.promised_before(waiter))
+    }
+
+    /// How many GPUs those ahead of `waiter` are about to get for the same person.
+    fn promised_before(&self, waiter: &Waiter) -> usize {
+        let line = &self.world.pool.waiters;
+        let ahead = line.iter().take_while(|other| other.id != waiter.id);
+        let own: Vec<_> = ahead.filter(|other| other.holder.is_same_person(&waiter.holder)).collect();
+        if own.is_empty() || self.share.is_none() {
+            return 0;
+        }
+        let grants = self.planned();
+        let theirs = grants.iter().filter(|(id, _)| own.iter().any(|other| other.id == *id));
+        theirs.map(|(_, gpus)| gpus.len()).sum()
     }
 
     pub(super) fn planned(&self) -> Vec<(LeaseId, Vec<GpuIndex>)> {
