@@ -88,7 +88,7 @@ fn hint(refusal: &Refusal) -> Option<String> {
         }
         Refusal::NoGpus { .. } => "ask for as many as there are, or leave --gpus out",
         Refusal::OtherGpus => {
-            "choose this machine's store with --store; 'chg admin --force' makes the pool anew from this machine's"
+            "choose this machine's store with --store; 'chg admin --provider nvidia --force' makes the pool anew from this machine's"
         }
         Refusal::NothingToAdopt { .. } => {
             "'chg status' shows what does; without --until-exit they are reserved all the same"

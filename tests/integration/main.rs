@@ -3,6 +3,7 @@
 
 mod accounts;
 mod adopting;
+mod beside_go;
 mod completion;
 mod containers;
 mod contention;
@@ -17,6 +18,7 @@ mod founding;
 mod hangup;
 mod hidden;
 mod hostile;
+mod identity;
 mod inherited;
 mod judgement;
 mod line;
@@ -31,6 +33,7 @@ mod packages;
 mod policy;
 mod real_gpu;
 mod redis;
+mod redis_shared;
 mod report;
 mod reserve;
 mod rest;

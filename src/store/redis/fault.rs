@@ -28,6 +28,8 @@ pub(super) fn answered(session: &Session, error: &ServerError, key: &str) -> Fau
         "LOADING" | "BUSY" | "TRYAGAIN" | "MASTERDOWN" => return Fault::Wait,
         "ERR" if says.contains("max number of clients") => return Fault::Wait,
         "NOAUTH" | "WRONGPASS" | "NOPERM" | "DENIED" => session.denied(says),
+        // EXEC itself is not allowed.
+        "EXECABORT" if says.contains("NOPERM") => session.denied(says),
         "ERR" if says.contains("AUTH") || says.contains("password") => session.denied(says),
         "OOM" | "READONLY" | "MISCONF" | "NOREPLICAS" => session.not_writable(says),
         "WRONGTYPE" => StoreError::Damaged { store: session.store.clone(), key: key.to_owned(), why: says },
