@@ -1,12 +1,14 @@
 //! The line: who is served when, and how one leaves it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::sys::signal::Signal;
+use serde_json::{Value, json};
 
-use crate::support::host::{BOTH_STORES, Host, STAY, me};
-use crate::support::job::WITHOUT_A_TIMER;
+use crate::support::host::{BOTH_STORES, Host, STAY, Store, me};
+use crate::support::job::{Job, WITHOUT_A_TIMER};
 use crate::support::process::{await_state, state};
+use crate::support::wait::wait_until;
 
 #[test]
 fn those_who_wait_are_served_in_the_order_in_which_they_came() {
@@ -220,4 +222,68 @@ fn more_than_can_ever_be_had_fails_at_once_and_never_waits() {
         assert!(!ended.stderr.contains("waiting"), "{ended}");
     }
     assert_eq!(host.queue().len(), 0);
+}
+
+#[test]
+fn off_a_terminal_a_line_is_told_once_for_each_change() {
+    let host = Host::with_gpus(1);
+    let _holder = host.me().holds(&[]);
+    let first = host.me().waits(&["--", "true"]);
+    host.has_waiters(1);
+    let second = host.me().waits(&["--", "true"]);
+    host.has_waiters(2);
+    // Whoever is continued looks again, and there is nothing new.
+    for _ in 0..5 {
+        let looked = host.queue()[1]["last_heartbeat"].clone();
+        second.gets(Signal::SIGCONT);
+        wait_until("another look", || host.queue()[1]["last_heartbeat"] != looked);
+    }
+    let told = |job: &Job| job.stderr().lines().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(told(&second).len(), 1, "{:?}", told(&second));
+    assert!(told(&second)[0].starts_with("chg: waiting: position 2 in line, none free; GPU 0 reserved by "));
+    first.gets(Signal::SIGINT);
+    second.says("first in line");
+    assert_eq!(told(&second).len(), 2, "{:?}", told(&second));
+    let quiet = host.me().starts(&["--quiet", "--", "true"]);
+    host.has_waiters(2);
+    assert_eq!(quiet.stderr(), "");
+}
+
+#[test]
+fn a_waiter_that_cannot_be_looked_at_is_passed_over_when_it_falls_silent_and_keeps_its_place() {
+    let host = Host::on(Store::Redis, 1);
+    let server = host.redis.as_ref().unwrap();
+    let holder = host.me().holds(&[]);
+    let model = host.me().waits(&["--", "true"]);
+    host.has_waiters(1);
+    let id = host.queue()[0]["id"].as_str().unwrap().to_owned();
+    let mut entry: Value =
+        serde_json::from_str(&server.ask(&["GET", &format!("canhazgpu:queue:entry:{id}")])).unwrap();
+    model.gets(Signal::SIGINT);
+    model.finish();
+    holder.stops();
+    // In another pid namespace of this machine, and first in line.
+    entry["id"] = json!("elsewhere");
+    entry["client"]["namespace"] = json!(1);
+    let silent_for = |seconds: u64| {
+        let at = SystemTime::now() - Duration::from_secs(seconds);
+        let mut entry = entry.clone();
+        entry["last_heartbeat"] = json!(humantime::format_rfc3339_nanos(at).to_string());
+        server.ask(&["SET", "canhazgpu:queue:entry:elsewhere", &entry.to_string()]);
+        server.ask(&["ZADD", "canhazgpu:queue", "1795445462191613754", "elsewhere"]);
+    };
+    let newcomer = |status| {
+        let ended = host.me().runs(&["--nonblock", "--", "true"]);
+        assert_eq!(ended.code, Some(status), "{ended}");
+    };
+    silent_for(1);
+    newcomer(75);
+    silent_for(20);
+    newcomer(0);
+    assert_eq!(host.queue()[0]["id"], "elsewhere", "it keeps its place");
+    silent_for(1);
+    newcomer(75);
+    silent_for(400);
+    newcomer(0);
+    assert!(host.queue().is_empty(), "dead");
 }
