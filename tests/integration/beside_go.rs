@@ -235,6 +235,8 @@ fn both_grant_at_the_same_time_and_no_gpu_is_ever_in_two_hands() {
                 let go = Go { server, user: format!("gopher{number}") };
                 let mut grants = 0;
                 while Instant::now() < until {
+                    // It stands back in between, and longer than this when it did not get the lock.
+                    thread::park_timeout(Duration::from_millis(20));
                     let Some(gpu) = go.grant() else { continue };
                     let hand = hands.join(gpu.to_string());
                     fs::create_dir(&hand)
@@ -262,12 +264,13 @@ fn both_grant_at_the_same_time_and_no_gpu_is_ever_in_two_hands() {
         let (go, ours): (Vec<_>, Vec<_>) = (go.collect(), ours.collect());
         granted = [go, ours].map(|side| side.into_iter().map(|one| one.join().unwrap()).sum::<u32>());
     });
-    assert!(granted.iter().all(|grants| *grants >= 5), "{granted:?}");
+    assert!(granted.iter().all(|grants| *grants >= 3), "{granted:?}");
+    host.me().does(&["--", "true"]);
     for gpu in 0..3 {
         host.shows(gpu, "AVAILABLE (last released");
     }
     let report = host.json(&["report"]);
-    assert_eq!(report["total_reservations"], json!(granted[0] + granted[1]), "each in the history once");
+    assert_eq!(report["total_reservations"], json!(granted[0] + granted[1] + 1), "each in the history once");
     assert_eq!(server.ask(&["PTTL", "canhazgpu:usage_history_sorted"]), "-1", "which lives on");
 }
 

@@ -152,10 +152,10 @@ fn a_server_with_too_many_clients_is_waited_for() {
         server(&host).ask(&["PING"]).contains("max number of clients reached")
     });
     let newcomer = host.me().starts(&["--nonblock", "--", "true"]);
-    drop(idle);
-    // There is room for one at a time again; whoever came meanwhile was not turned away.
-    assert_eq!(newcomer.finish().code, Some(75));
-    drop(asks);
+    // There is room again: whoever came meanwhile was not turned away.
+    drop((idle, asks));
+    let newcomer = newcomer.finish();
+    assert_eq!(newcomer.code, Some(75), "{newcomer}");
     host.shows(0, &format!("IN USE by {}", me()));
     holder.stops();
     host.shows(0, "AVAILABLE");
