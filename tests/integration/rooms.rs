@@ -137,9 +137,10 @@ impl Source<'_> {
     }
 
     /// A process may read what /proc says of itself and of the machine anywhere. The supervisor follows the tree of its
-    /// own command, which is its child's and nobody else's.
+    /// own command, which is its child's and nobody else's. sys answers whether a process is stopped, as it answers for
+    /// its group: the kernel has no other call for it.
     fn of_proc(&self, code: &str) -> Vec<Breach> {
-        if matches!(self.room(), "attribution" | "supervise") {
+        if matches!(self.room(), "attribution" | "supervise" | "sys") {
             return Vec::new();
         }
         let of_others = |text: &str| {
