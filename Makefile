@@ -77,7 +77,7 @@ bench: build ## Measure speed and size; WARM=1 leaves out the build from nothing
 	"$(RELEASE)/bench" --chg "$(RELEASE)/chg" --results bench/RESULTS.md $(if $(WARM),,--cold)
 
 torture: build ## Random schedules of runs and crashes; SEED= SECONDS= STORE=sqlite|redis
-	scripts/needs.sh cc redis-server setpriv
+	scripts/needs.sh cc redis-server setpriv bash
 	$(CARGO) build --release --locked -p canhazgpu-bench
 	"$(RELEASE)/torture" --chg "$(RELEASE)/chg" $(if $(SEED),--seed $(SEED)) \
 	    $(if $(SECONDS),--seconds $(SECONDS)) $(if $(STORE),--store $(STORE))

@@ -120,7 +120,9 @@ fn schedule(world: &World, options: &Options, kind: Kind) {
     for round in 0.. {
         let until = (Instant::now() + ROUND).min(end);
         let dice = |stream| Random::new(options.seed, round * 100 + stream);
-        let mix = if round % 2 == 0 { Mix::Reserving } else { Mix::Mistaken };
+        // Where all are one account, its runs would be at home in its reservations.
+        let may_reserve = round % 2 == 0 && world.uid(0).is_some();
+        let mix = if may_reserve { Mix::Reserving } else { Mix::Mistaken };
         thread::scope(|scope| {
             for actor in 0..ACTORS {
                 scope.spawn(move || actor::act(world, dice(actor), mix, until));
