@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::context::Context;
-use super::signals::Signals;
+use super::signals::{Asked, Signals};
 use super::vigil::{self, Cause};
 use super::witness::{Spawn, Taken};
 use crate::bell::Bell;
@@ -82,9 +82,9 @@ pub(crate) fn until_granted(
                 Err(error) if line.stood() && may_pass(&error) && !patience.is_over() => {
                     line.tell_once(ctx.out, &error);
                     let ears = Ears { store: None, bell: bell.as_ref(), signals };
-                    match ears.listen(&[], Instant::now() + RETRY)? {
-                        Heard::Stop(signal) => return Ok(Claimed::Interrupted(signal)),
-                        Heard::Something | Heard::End | Heard::Nothing => continue,
+                    match ears.pause()? {
+                        Some(signal) => return Ok(Claimed::Interrupted(signal)),
+                        None => continue,
                     }
                 }
                 Err(error) => return Err(error),
@@ -281,7 +281,7 @@ enum Heard {
     Something,
     /// Something watched has ended, and nothing else was heard.
     End,
-    /// The time is up.
+    /// The time is up, or nothing came that matters here.
     Nothing,
 }
 
@@ -299,21 +299,41 @@ impl Ears<'_> {
         let left = deadline.saturating_duration_since(Instant::now());
         let timeout = PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX);
         let input = |fd| PollFd::new(fd, PollFlags::POLLIN);
-        let mut fds: Vec<PollFd<'_>> = vec![input(self.signals.as_fd())];
+        let mut fds: Vec<PollFd<'_>> = watched.iter().map(|fd| input(fd.as_fd())).collect();
+        fds.push(input(self.signals.as_fd()));
         fds.extend(self.bell.map(|bell| input(bell.as_fd())));
         fds.extend(self.store.map(input));
-        fds.extend(watched.iter().map(|fd| input(fd.as_fd())));
-        let heard = match poll(&mut fds, timeout) {
-            Ok(0) => Heard::Nothing,
-            Ok(_) if fds[..fds.len() - watched.len()].iter().all(|fd| fd.any() == Some(false)) => Heard::End,
-            Ok(_) | Err(nix::errno::Errno::EINTR) => Heard::Something,
+        match poll(&mut fds, timeout) {
+            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(errno) => return Err(io::Error::from(errno)).doing("waiting in line"),
-        };
+        }
+        let heard = |fds: &[PollFd<'_>]| fds.iter().any(|fd| fd.any() == Some(true));
+        let ended = heard(&fds[..watched.len()]);
+        let called = heard(&fds[watched.len() + 1..]);
         drop(fds);
         if let Some(bell) = self.bell {
             bell.drain();
         }
-        Ok(self.signals.asked_to_stop().map_or(heard, Heard::Stop))
+        Ok(match self.signals.read() {
+            Asked::Stop(signal) => Heard::Stop(signal),
+            Asked::Look => Heard::Something,
+            Asked::Nothing if called => Heard::Something,
+            Asked::Nothing if ended => Heard::End,
+            Asked::Nothing => Heard::Nothing,
+        })
+    }
+
+    /// Waits a moment, or until the bell rings; a signal that asks us to stop is handed back.
+    fn pause(&self) -> Result<Option<i32>, Error> {
+        let until = Instant::now() + RETRY;
+        loop {
+            match self.listen(&[], until)? {
+                Heard::Stop(signal) => return Ok(Some(signal)),
+                // The end of the process that could not ask the driver, perhaps.
+                Heard::Nothing if Instant::now() < until => {}
+                Heard::Something | Heard::End | Heard::Nothing => return Ok(None),
+            }
+        }
     }
 }
 

@@ -20,9 +20,17 @@ impl Signals {
         Ok(Self { inbox: Inbox::open().doing("opening a signalfd")? })
     }
 
-    /// Reads what has come. A request to stop is answered with its number; Ctrl-Z stops us here, and whoever
-    /// continues us finds us looking again.
+    /// As [`Self::read`], for whoever is about to look anyway.
     pub(crate) fn asked_to_stop(&self) -> Option<i32> {
+        match self.read() {
+            Asked::Stop(signal) => Some(signal),
+            Asked::Look | Asked::Nothing => None,
+        }
+    }
+
+    /// Reads what has come. Ctrl-Z stops us here, and whoever continues us finds us looking again.
+    pub(crate) fn read(&self) -> Asked {
+        let mut asked = Asked::Nothing;
         while let Some(letter) = self.inbox.next() {
             if inherited::ignored().contains(letter.signal) {
                 continue;
@@ -30,13 +38,25 @@ impl Signals {
             match letter.signal {
                 Signal::TSTP => {
                     let _ = stop_own_group(Signal::TSTP);
+                    asked = Asked::Look;
                 }
+                Signal::CONT => asked = Asked::Look,
                 signal if is_harmless(signal) => {}
-                signal => return Some(signal.0),
+                signal => return Asked::Stop(signal.0),
             }
         }
-        None
+        asked
     }
+}
+
+/// What signals ask of a client in line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// To end, by this signal.
+    Stop(i32),
+    /// To look again: there was no way to hear anything meanwhile.
+    Look,
+    Nothing,
 }
 
 impl AsFd for Signals {
@@ -48,5 +68,5 @@ impl AsFd for Signals {
 /// What a process does not die of by default; TTIN and TTOU would stop it, but stay blocked so that the launcher may
 /// always write.
 fn is_harmless(signal: Signal) -> bool {
-    matches!(signal, Signal::CHLD | Signal::CONT | Signal::URG | Signal::WINCH | Signal::TTIN | Signal::TTOU)
+    matches!(signal, Signal::CHLD | Signal::URG | Signal::WINCH | Signal::TTIN | Signal::TTOU)
 }

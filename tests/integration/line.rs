@@ -1,5 +1,6 @@
 //! The line: who is served when, and how one leaves it.
 
+use std::fs;
 use std::time::{Duration, Instant, SystemTime};
 
 use nix::sys::signal::Signal;
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::host::{BOTH_STORES, Host, STAY, Store, me};
 use crate::support::job::{Job, WITHOUT_A_TIMER};
-use crate::support::process::{await_state, state};
+use crate::support::process::{await_state, state, voluntary_switches};
 use crate::support::wait::wait_until;
 
 #[test]
@@ -286,4 +287,25 @@ fn a_waiter_that_cannot_be_looked_at_is_passed_over_when_it_falls_silent_and_kee
     silent_for(400);
     newcomer(0);
     assert!(host.queue().is_empty(), "dead");
+}
+
+#[test]
+fn a_waiter_whose_driver_is_away_asks_now_and_then_and_is_served_when_it_is_back() {
+    let host = Host::with_gpus(1);
+    let holder = host.me().holds(&[]);
+    let waiter = host.me().waits(&["--", "echo", "mine"]);
+    let driver = host.gpus.dir().join("driver.json");
+    let loaded = fs::read(&driver).unwrap();
+    host.gpus.unload_driver();
+    let begun = Instant::now();
+    holder.stops();
+    waiter.says("the place in line is kept");
+    // A question takes a handful of sleeps and wake-ups; five of them a second are enough.
+    let before = voluntary_switches(waiter.pid());
+    wait_until("it to ask again and again", || voluntary_switches(waiter.pid()) >= before + 60);
+    let (times, most) =
+        (voluntary_switches(waiter.pid()) - before, 12 * (begun.elapsed().as_millis() / 200 + 2));
+    assert!(u128::from(times) <= most, "{times} wake-ups within {:?}", begun.elapsed());
+    fs::write(&driver, loaded).unwrap();
+    assert_eq!(waiter.finish().stdout, "mine\n");
 }

@@ -2,19 +2,9 @@
 
 use std::fs;
 
-use crate::support::process::{Actor, await_state};
+use crate::support::process::{Actor, await_state, voluntary_switches};
 use crate::support::wait::wait_until;
 use crate::support::{CHG, beside, chg, skip};
-
-fn voluntary_switches(pid: i32) -> u64 {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
-    let switches = |status: String| {
-        let line =
-            status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:").map(str::trim));
-        line.unwrap().parse::<u64>().unwrap()
-    };
-    tasks.filter_map(|task| fs::read_to_string(task.path().join("status")).ok()).map(switches).sum()
-}
 
 #[test]
 fn what_the_command_does_below_itself_does_not_wake_the_launcher() {

@@ -173,3 +173,14 @@ impl Drop for Stray {
         }
     }
 }
+
+/// How often a process, in all its threads, has gone to sleep.
+pub(crate) fn voluntary_switches(pid: i32) -> u64 {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+    let switches = |status: String| {
+        let line =
+            status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:").map(str::trim));
+        line.unwrap().parse::<u64>().unwrap()
+    };
+    tasks.filter_map(|task| fs::read_to_string(task.path().join("status")).ok()).map(switches).sum()
+}
