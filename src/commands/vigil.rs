@@ -101,7 +101,7 @@ pub(crate) fn is_like(before: &Standing, after: &Standing) -> bool {
 mod tests {
     use super::*;
     use crate::model::ids::{GpuIndex, LeaseId};
-    use crate::model::reservation::{Author, Holder, Kind, Reservation, UntilExit};
+    use crate::model::reservation::{Holder, Kind, Reservation};
     use crate::model::verb::Blocker;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_000);
@@ -134,21 +134,10 @@ mod tests {
     fn a_run_is_one_cause_and_what_a_reservation_adopted_are_others() {
         let process = |pid| Identity { boot: "b".into(), namespace: 1, pid: Pid(pid), start: 1 };
         let lease = Reservation {
-            id: LeaseId::from("x"),
-            gpus: vec![GpuIndex(0)],
-            holder: Holder { uid: None, account: "a".into(), login: None, label: None },
-            kind: Kind::Run,
-            author: Author::Ours,
-            started: NOW,
-            heartbeat: NOW,
-            expiry: None,
-            note: None,
-            command: Vec::new(),
             launcher: Some(process(10)),
             child: Some(process(11)),
-            network_namespace: None,
             adopted: vec![process(12)],
-            until_exit: UntilExit::No,
+            ..Reservation::bare("x", Holder::account(1, "a"), &[0])
         };
         let mut pool = Pool::default();
         pool.reservations.insert(lease.id.clone(), lease);

@@ -5,9 +5,9 @@ use std::ops::Range;
 use std::sync::Mutex;
 
 use super::*;
-use crate::model::ids::{GpuIndex, LeaseId, Timestamp, Uid};
+use crate::model::ids::{Timestamp, Uid};
 use crate::model::request::Authority;
-use crate::model::reservation::{Ended, Kind, UntilExit};
+use crate::model::reservation::Ended;
 use crate::model::seen::Seen;
 use crate::store::{Confirmation, Snapshot};
 
@@ -71,27 +71,11 @@ fn away() -> StoreError {
 
 fn keeper(answers: impl IntoIterator<Item = Result<Outcome, StoreError>>) -> (Keeper, Arc<Mutex<Script>>) {
     let script = Arc::new(Mutex::new(Script { answers: answers.into_iter().collect(), asked: Vec::new() }));
-    let holder = Holder { uid: Some(Uid(1)), account: "a".into(), login: None, label: None };
+    let holder = Holder::account(1, "a");
     let keeping = Keeping {
         store: Box::new(ScriptedStore(Arc::clone(&script))),
         actor: Actor { uid: Uid(1), holder: holder.clone(), authority: Authority::Own },
-        reservation: Reservation {
-            id: LeaseId::from("r"),
-            gpus: vec![GpuIndex(0)],
-            holder,
-            kind: Kind::Run,
-            author: Author::Ours,
-            started: Timestamp::default(),
-            heartbeat: Timestamp::default(),
-            expiry: None,
-            note: None,
-            command: Vec::new(),
-            launcher: None,
-            child: None,
-            network_namespace: None,
-            adopted: Vec::new(),
-            until_exit: UntilExit::No,
-        },
+        reservation: Reservation::bare("r", holder, &[0]),
         witness: Box::new(Nothing),
         committed: Box::new(|_| ()),
     };

@@ -114,3 +114,35 @@ pub(crate) struct Past {
     pub(crate) started: Timestamp,
     pub(crate) ended: Timestamp,
 }
+
+#[cfg(test)]
+impl Holder {
+    /// Somebody of whom no more is known than the account, for tests to build on.
+    pub(crate) fn account(uid: u32, account: &str) -> Self {
+        Self { uid: Some(Uid(uid)), account: account.to_owned(), login: None, label: None }
+    }
+}
+
+#[cfg(test)]
+impl Reservation {
+    /// A run of which no more is known than it must be, for tests to build on.
+    pub(crate) fn bare(id: &str, holder: Holder, gpus: &[u32]) -> Self {
+        Self {
+            id: LeaseId::from(id),
+            gpus: gpus.iter().copied().map(GpuIndex).collect(),
+            holder,
+            kind: Kind::Run,
+            author: Author::Ours,
+            started: Timestamp::default(),
+            heartbeat: Timestamp::default(),
+            expiry: None,
+            note: None,
+            command: Vec::new(),
+            launcher: None,
+            child: None,
+            network_namespace: None,
+            adopted: Vec::new(),
+            until_exit: UntilExit::No,
+        }
+    }
+}

@@ -3,8 +3,8 @@
 use std::num::NonZeroU32;
 
 use super::*;
-use crate::model::ids::{Pid, Timestamp};
-use crate::model::reservation::{Author, Holder, UntilExit};
+use crate::model::ids::Pid;
+use crate::model::reservation::Holder;
 
 const ME: Uid = Uid(1000);
 
@@ -13,23 +13,9 @@ fn process(pid: i32) -> Identity {
 }
 
 fn lease(id: &str, uid: Uid, kind: Kind, gpus: &[u32]) -> Reservation {
-    Reservation {
-        id: LeaseId::from(id),
-        gpus: gpus.iter().copied().map(GpuIndex).collect(),
-        holder: Holder { uid: Some(uid), account: "me".into(), login: None, label: None },
-        kind,
-        author: Author::Ours,
-        started: Timestamp::default(),
-        heartbeat: Timestamp::default(),
-        expiry: None,
-        note: None,
-        command: Vec::new(),
-        launcher: (kind == Kind::Run).then(|| process(10)),
-        child: (kind == Kind::Run).then(|| process(11)),
-        network_namespace: None,
-        adopted: Vec::new(),
-        until_exit: UntilExit::No,
-    }
+    let of_run = |pid| (kind == Kind::Run).then(|| process(pid));
+    let holder = Holder { uid: Some(uid), ..Holder::account(0, "me") };
+    Reservation { kind, launcher: of_run(10), child: of_run(11), ..Reservation::bare(id, holder, gpus) }
 }
 
 fn pool(leases: impl IntoIterator<Item = Reservation>) -> Pool {

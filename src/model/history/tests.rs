@@ -1,8 +1,7 @@
 //! What becomes of a reservation that is over.
 
 use super::*;
-use crate::model::ids::{GpuIndex, LeaseId, Uid};
-use crate::model::reservation::{Author, Ending, UntilExit};
+use crate::model::reservation::Ending;
 
 /// 2026-11-23T14:51:00Z.
 const BASE: i64 = 1_795_445_460;
@@ -14,24 +13,9 @@ fn at(seconds: f64) -> Timestamp {
 }
 
 fn reservation(account: &str, label: Option<&str>, kind: Kind, gpus: &[u32], started: f64) -> Reservation {
-    let label = label.map(str::to_owned);
-    Reservation {
-        id: LeaseId::from("x"),
-        gpus: gpus.iter().copied().map(GpuIndex).collect(),
-        holder: Holder { uid: Some(Uid(1)), account: account.to_owned(), login: None, label },
-        kind,
-        author: Author::Ours,
-        started: at(started),
-        heartbeat: at(started),
-        expiry: None,
-        note: None,
-        command: Vec::new(),
-        launcher: None,
-        child: None,
-        network_namespace: None,
-        adopted: Vec::new(),
-        until_exit: UntilExit::No,
-    }
+    let holder = Holder { label: label.map(str::to_owned), ..Holder::account(1, account) };
+    let (started, heartbeat) = (at(started), at(started));
+    Reservation { kind, started, heartbeat, ..Reservation::bare("x", holder, gpus) }
 }
 
 fn ended(reservation: Reservation, end: f64) -> Ended {

@@ -7,7 +7,7 @@ use crate::model::ids::{GpuIndex, GpuUuid, LeaseId, Megabytes, Pid, Timestamp, U
 use crate::model::occupancy::{Claim, Doubt, Judged, Occupancy, Role, Usage};
 use crate::model::pool::{Pool, Slot, SlotState};
 use crate::model::process::Process;
-use crate::model::reservation::{Author, Holder, Kind, Reservation, UntilExit};
+use crate::model::reservation::{Holder, Kind, Reservation};
 use crate::model::seen::{Context, GpuSeen, Measured, Reading, Slice, Unknown};
 
 use super::StatusView;
@@ -25,21 +25,10 @@ pub(in crate::output) fn holder(account: &str) -> Holder {
 
 pub(in crate::output) fn run(account: &str) -> Reservation {
     Reservation {
-        id: LeaseId("0d5c".into()),
-        gpus: vec![GpuIndex(0)],
-        holder: holder(account),
-        kind: Kind::Run,
-        author: Author::Ours,
         started: ago(930),
         heartbeat: ago(5),
-        expiry: None,
-        note: None,
         command: vec!["python3".into(), "train.py".into()],
-        launcher: None,
-        child: None,
-        network_namespace: None,
-        adopted: Vec::new(),
-        until_exit: UntilExit::No,
+        ..Reservation::bare("0d5c", holder(account), &[0])
     }
 }
 

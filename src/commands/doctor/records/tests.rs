@@ -6,32 +6,16 @@ use crate::model::ids::{Megabytes, Pid, Timestamp, Uid};
 use crate::model::occupancy::Usage;
 use crate::model::pool::Slot;
 use crate::model::request::{Demand, InUse};
-use crate::model::reservation::{Holder, Kind, UntilExit};
+use crate::model::reservation::{Holder, Kind};
 use crate::model::seen::{Measured, Reading};
 use crate::model::waiter::Waiter;
 
 fn holder() -> Holder {
-    Holder { uid: Some(Uid(7)), account: "alice".into(), login: None, label: None }
+    Holder::account(7, "alice")
 }
 
 fn reservation(id: &str, gpu: u32, author: Author) -> Reservation {
-    Reservation {
-        id: LeaseId::from(id),
-        gpus: vec![GpuIndex(gpu)],
-        holder: holder(),
-        kind: Kind::Run,
-        author,
-        started: Timestamp::default(),
-        heartbeat: Timestamp::default(),
-        expiry: None,
-        note: None,
-        command: Vec::new(),
-        launcher: None,
-        child: None,
-        network_namespace: None,
-        adopted: Vec::new(),
-        until_exit: UntilExit::No,
-    }
+    Reservation { author, ..Reservation::bare(id, holder(), &[gpu]) }
 }
 
 fn waiter(id: &str, author: Author) -> Waiter {
