@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::grid::Room;
 use super::json::to_json;
 use super::line::{Colour, Line, Tone};
-use super::stream::{Delivery, Stream, Wish};
+use super::stream::{Delivery, Stream, Wish, terminal_is_dumb};
 
 /// Whether the launcher tells what it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -165,11 +165,6 @@ impl Out {
         self.erase_live();
         let _ = self.stderr.write(with_ends(lines, self.stderr.colour).as_bytes());
     }
-}
-
-/// Whether TERM names a terminal that knows no control sequences.
-pub(super) fn terminal_is_dumb() -> bool {
-    std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb")
 }
 
 fn said(message: Line) -> Line {

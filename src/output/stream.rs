@@ -4,6 +4,7 @@
 use std::io::IsTerminal;
 use std::os::fd::AsFd;
 
+use anstream::stream::RawStream;
 use anstream::{AutoStream, ColorChoice};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -29,13 +30,13 @@ pub(super) struct Stream {
 impl Stream {
     pub(super) fn stdout(wish: Wish) -> Self {
         let stdout = std::io::stdout();
-        let colour = wish.decide(|| AutoStream::choice(&stdout));
+        let colour = wish.decide(|| choice(&stdout));
         Self { terminal: stdout.is_terminal(), colour, fd: Box::new(stdout) }
     }
 
     pub(super) fn stderr(wish: Wish) -> Self {
         let stderr = std::io::stderr();
-        let colour = wish.decide(|| AutoStream::choice(&stderr));
+        let colour = wish.decide(|| choice(&stderr));
         Self { terminal: stderr.is_terminal(), colour, fd: Box::new(stderr) }
     }
 
@@ -107,6 +108,21 @@ impl std::fmt::Debug for Stream {
             .field("colour", &self.colour)
             .finish_non_exhaustive()
     }
+}
+
+/// What the environment and the kind of file suggest. On a terminal that knows no control sequences the variable CI is no
+/// reason to send some, as it is to anstream; only CLICOLOR_FORCE is.
+fn choice(stream: &impl RawStream) -> ColorChoice {
+    let forced = std::env::var_os("CLICOLOR_FORCE").is_some_and(|force| force != "0");
+    match AutoStream::choice(stream) {
+        _ if stream.is_terminal() && terminal_is_dumb() && !forced => ColorChoice::Never,
+        choice => choice,
+    }
+}
+
+/// Whether TERM names a terminal that knows no control sequences.
+pub(super) fn terminal_is_dumb() -> bool {
+    std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb")
 }
 
 /// What the user said about colour.

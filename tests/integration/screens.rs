@@ -175,7 +175,8 @@ fn ctrl_z_gives_the_shell_its_terminal_and_fg_takes_it_back() {
 fn a_terminal_without_control_sequences_gets_the_table_again_and_again() {
     let host = Host::with_gpus(1);
     let mut command = chg(&host, &["status", "--watch", "1"]);
-    let mut glass = Glass::start(command.env("TERM", "dumb"), 80, 60);
+    // Not even where a build server asks for colour.
+    let mut glass = Glass::start(command.env("TERM", "dumb").env("CI", "true"), 80, 60);
     glass.waits_for("two tables", |rows| rows.iter().filter(|row| row.contains("AVAILABLE")).count() >= 2);
     assert!(!glass.pty.screen().contains('\u{1b}'), "{:?}", glass.pty.screen());
     glass.pty.types(CTRL_C);
@@ -195,6 +196,7 @@ fn colours_are_shown_where_they_are_wanted_and_nowhere_else() {
         for (name, value) in [("NO_COLOR", "1"), ("CLICOLOR", "0"), ("TERM", "dumb")] {
             assert!(!colours(words, name, value), "{words:?} with {name}");
         }
+        assert!(colours(words, "CI", "true"), "{words:?}");
         assert!(!colours(&[words, &["--no-color"]].concat(), "X", "x"), "{words:?}");
     }
     assert!(!colours(&["status", "--json"], "X", "x"));

@@ -10,9 +10,10 @@ use nix::sys::signal::Signal;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
 use super::super::line::Line;
-use super::super::out::{Out, OutputError, terminal_is_dumb};
+use super::super::out::{Out, OutputError};
 use super::super::status::table;
 use super::super::stream::Delivery;
+use super::super::stream::terminal_is_dumb;
 use super::bars::Strokes;
 use super::frame::{WatchView, frame};
 use super::screen::Screen;
