@@ -16,6 +16,7 @@ pub(crate) fn proc(bytes: &[u8]) {
 pub(crate) fn containers(bytes: &[u8]) {
     let named = containers::parse(&String::from_utf8_lossy(bytes));
     assert!(named.keys().all(|id| !id.is_empty()));
+    let _ = containers::docker::parse(bytes, &"0123456789abcdef".repeat(4));
 }
 
 /// A command line, its words ended by zero bytes.

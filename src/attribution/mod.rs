@@ -16,7 +16,7 @@ mod tests;
 
 pub(crate) use accounts::{Accounts, caller};
 pub(crate) use ancestry::is_own_ancestor;
-pub(crate) use containers::name_containers;
+pub(crate) use containers::Names;
 pub(crate) use identity::{here, identity_of, life, own_identity};
 pub(crate) use model_in_use::model_of;
 pub(crate) use owners::{Detail, owners};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::attribution::{self, Accounts, Detail};
+use crate::attribution::{self, Accounts, Detail, Names};
 use crate::gpu::{GpuError, Scanner, Source, Upkeep};
 use crate::model::device::{Device, Provider, fake_devices};
 use crate::model::identity::{Here, Identity, Life};
@@ -40,6 +40,7 @@ pub(crate) struct Eyes {
     /// GPUs of which nothing is known but their place, and why.
     nameless: Vec<(GpuIndex, Unknown)>,
     owners: BTreeMap<Pid, Process>,
+    names: Names,
     upkeep: Upkeep,
 }
 
@@ -53,6 +54,7 @@ impl Eyes {
             gpus: Vec::new(),
             nameless: Vec::new(),
             owners: BTreeMap::new(),
+            names: Names::default(),
             upkeep: Upkeep::default(),
         }
     }
@@ -127,7 +129,7 @@ impl Eyes {
             held.any(|slot| slot.uuid.as_ref() == Some(&gpu.device.uuid))
         };
         let held = pids(self.gpus.iter().filter(is_held)).into_iter().collect();
-        attribution::name_containers(&mut owners, &held, ENGINE_PATIENCE);
+        self.names.give(&mut owners, &held, ENGINE_PATIENCE);
         drop_vanished(&mut self.gpus, &owners);
         self.owners = owners;
     }

@@ -1,14 +1,20 @@
 //! Containers on the GPUs, real ones: whose they are, and what they are to a reservation.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 
 use fakenvml::Kind;
 use serde_json::{Value, json};
 
 use crate::support::cgroup::Cgroups;
 use crate::support::container::Podman;
+use crate::support::glass::Glass;
 use crate::support::host::{Host, ageless, can_be_others};
 use crate::support::job::Job;
 use crate::support::process::await_end_of;
@@ -144,4 +150,106 @@ fn a_rootless_container_is_told_by_who_watches_over_it() {
     assert_eq!((&process["origin"], &process["user"]), (&origin, &json!("uid 23001")));
     let _ = host.gpus.tell(inside, "exit 0");
     await_end_of(inside);
+}
+
+/// A `docker` in front of all others, which leaves a mark when it is started.
+fn stand_in(host: &Host) -> std::path::PathBuf {
+    let (program, mark) = (host.gpus.dir().join("bin/docker"), host.path("started"));
+    let text = format!("#!/bin/sh\n: >'{}'\n", mark.display());
+    let write = "mkdir -p \"${1%/*}\" && printf %s \"$TEXT\" >\"$1\" && chmod 755 \"$1\"";
+    let written =
+        Command::new("sh").args(["-c", write, "sh"]).arg(program).env("TEXT", text).status().unwrap();
+    assert!(written.success());
+    mark
+}
+
+#[test]
+fn docker_is_asked_on_its_socket_and_its_program_is_not_started() {
+    let Some(groups) = Cgroups::here() else { return };
+    let host = Host::with_gpus(1);
+    let Some(podman) = Podman::on(&host) else { return };
+    if !can_be_others() {
+        return;
+    }
+    // Podman's service speaks as Docker's daemon does, over the same server of HTTP.
+    let (socket, mark) = (host.path("docker.sock"), stand_in(&host));
+    let url = format!("unix://{}", socket.display());
+    let mut service = host.me().command("podman");
+    let service = podman.known_to(service.args(["system", "service", "--time=0", &url]));
+    let _service = Job::start(service.stdin(Stdio::null()));
+    wait_for("the service", || socket.exists().then_some(()));
+
+    host.user(1).does(&["reserve", "-g", "1"]);
+    let id = host.json(&["status"])[0]["reservation"]["id"].as_str().unwrap().to_owned();
+    let trainer = podman.starts("trainer", &[&format!("--label=canhazgpu.reservation={id}")]);
+    // The container's own process has podman's watcher above it, and is podman's whatever its group.
+    let worker = host.me().takes_without_asking(&[0], "python3");
+    groups.put(worker.pid(), &format!("system.slice/docker-{}.scope", trainer.id));
+    let looks = |host_url: &str| {
+        let mut status = host.me().chg(&["status", "--json"]);
+        let shown = Job::start(status.env("DOCKER_HOST", host_url)).finish().stdout;
+        serde_json::from_str::<Value>(&shown).unwrap()[0]["processes"][0].take()
+    };
+    let process = wait_for("what the engine tells", || {
+        Some(looks(&url)).filter(|process| process["origin"]["name"] == "trainer")
+    });
+    assert_eq!((&process["origin"]["engine"], &process["role"]), (&json!("docker"), &json!("holder")));
+    for elsewhere in ["tcp://127.0.0.1:1", "unix:///no/such/socket", "nonsense"] {
+        let process = looks(elsewhere);
+        assert_eq!(
+            (&process["origin"]["name"], &process["role"]),
+            (&Value::Null, &json!("unattributed")),
+            "{elsewhere}: {process}"
+        );
+    }
+    assert!(!mark.exists(), "docker was started");
+}
+
+/// Says what Docker's daemon says, and that each container is `trainer`; tells of each question.
+fn daemon(path: &Path) -> Receiver<String> {
+    let listener = UnixListener::bind(path).unwrap();
+    let (asked, questions) = channel();
+    thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            let mut lines = BufReader::new(connection.try_clone().unwrap()).lines();
+            let question = lines.next().unwrap().unwrap();
+            assert!(lines.any(|line| line.unwrap().is_empty()));
+            let id = question.split('/').nth(2).unwrap().to_owned();
+            let _ = asked.send(question);
+            let body = json!({"Id": id, "Name": "/trainer", "Config": {"Labels": {}}});
+            let head = "HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n";
+            write!(connection, "{head}\r\n{body}\n").unwrap();
+        }
+    });
+    questions
+}
+
+#[test]
+fn whoever_watches_asks_docker_once_for_each_container() {
+    let Some(groups) = Cgroups::here() else { return };
+    let host = Host::with_gpus(3);
+    let socket = host.path("docker.sock");
+    let questions = daemon(&socket);
+    let id = "0123456789ab".repeat(5) + "cdef";
+    let worker = host.me().takes_without_asking(&[0], "python3");
+    groups.put(worker.pid(), &format!("system.slice/docker-{id}.scope"));
+    let mut watch = host.me().chg(&["status", "--watch", "1"]);
+    watch.env("TERM", "xterm-256color").env("DOCKER_HOST", format!("unix://{}", socket.display()));
+    let mut glass = Glass::start(&watch, 120, 40);
+    glass.waits_for("the name", |rows| rows.iter().any(|row| row.contains("container trainer")));
+    let asked: Vec<String> = questions.try_iter().collect();
+    assert_eq!(asked[0], format!("GET /containers/{id}/json HTTP/1.0"));
+    // What was not there before is seen by a later look.
+    let _others = [(1, "second"), (2, "third")].map(|(gpu, name)| {
+        let other = host.me().takes_without_asking(&[gpu], name);
+        glass.waits_for(name, |rows| {
+            let shows = |text: &str| rows.iter().any(|row| row.contains(text));
+            shows(name) && shows("container trainer")
+        });
+        other
+    });
+    glass.pty.types("q");
+    glass.pty.ends_with(0);
+    assert_eq!(questions.try_iter().count(), 0, "it had been told");
 }

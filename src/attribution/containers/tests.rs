@@ -25,39 +25,37 @@ fn program(directory: &Path, script: &str) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-fn docker(program: &str, processes: &mut BTreeMap<Pid, Process>, at_most: Duration) {
-    ask(Engine { name: "docker", program, knows: Knows::All }, Uid(1001), processes, at_most);
+/// Asks a stand-in for podman, for root.
+fn podman(program: &str, processes: &BTreeMap<Pid, Process>, at_most: Duration) -> Vec<String> {
+    let containers: BTreeSet<Container> = processes.values().filter_map(Container::of).collect();
+    let asked: Vec<&Container> = containers.iter().collect();
+    let named = Engine { name: "podman", program }.ask(Uid::ROOT, &asked, at_most);
+    named.iter().map(|(of, named)| format!("{} {}", &of.id[..1], told(named))).collect()
+}
+
+fn told(named: &Named) -> String {
+    format!("{} {}", named.name, named.reservation.as_ref().map_or("-", LeaseId::as_str))
 }
 
 #[test]
 fn an_engine_without_a_daemon_is_asked_for_containers_of_the_caller_only() {
     let directory = tempfile::tempdir().unwrap();
     let program = program(directory.path(), "for id; do echo \"$id named\"; done");
-    let of = |pid, letter, host_uid: Option<u32>| {
-        let (pid, mut process) = in_container(pid, "podman", letter);
-        if let Origin::Container { host_uid: found, .. } = &mut process.origin {
-            *found = host_uid.map(Uid);
-        }
-        (pid, process)
+    let of = |letter, host_uid: Option<u32>| Container {
+        engine: "podman".into(),
+        id: id(letter),
+        host_uid: host_uid.map(Uid),
     };
+    let all = [of('a', None), of('b', Some(1001)), of('c', Some(1002))];
     let asked_by = |caller| {
-        let mut processes =
-            BTreeMap::from([of(1, 'a', None), of(2, 'b', Some(1001)), of(3, 'c', Some(1002))]);
-        let podman = Engine { name: "podman", program: &program, knows: Knows::Own };
-        ask(podman, caller, &mut processes, Duration::from_secs(20));
-        processes.values().map(told).collect::<Vec<_>>()
+        let asked: Vec<&Container> = all.iter().collect();
+        let podman = Engine { name: "podman", program: &program };
+        let named = podman.ask(caller, &asked, Duration::from_secs(20));
+        named.iter().map(|(of, _)| of.id[..1].to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(asked_by(Uid::ROOT), ["named -", "- -", "- -"]);
-    assert_eq!(asked_by(Uid(1001)), ["- -", "named -", "- -"]);
-    assert_eq!(asked_by(Uid(1003)), ["- -", "- -", "- -"]);
-}
-
-fn told(process: &Process) -> String {
-    let name = match &process.origin {
-        Origin::Container { name, .. } => name.as_deref().unwrap_or("-"),
-        _ => "no container",
-    };
-    format!("{name} {}", process.reservation.as_ref().map_or("-", LeaseId::as_str))
+    assert_eq!(asked_by(Uid::ROOT), ["a"]);
+    assert_eq!(asked_by(Uid(1001)), ["b"]);
+    assert_eq!(asked_by(Uid(1003)), [""; 0]);
 }
 
 #[test]
@@ -66,21 +64,17 @@ fn containers_are_named_and_their_reservations_found() {
     let (a, b, c) = (id('a'), id('b'), id('c'));
     let script =
         format!("echo '{a} /trainer lease-1'\necho '{b} /server '\necho '{c} odd <no value>'\nexit 1");
-    let mut processes = BTreeMap::from([
-        in_container(1, "docker", 'a'),
-        in_container(2, "docker", 'a'),
-        in_container(3, "docker", 'b'),
-        in_container(4, "docker", 'c'),
-        in_container(5, "docker", 'd'),
-        in_container(6, "podman", 'a'),
+    let processes = BTreeMap::from([
+        in_container(1, "podman", 'a'),
+        in_container(2, "podman", 'a'),
+        in_container(3, "podman", 'b'),
+        in_container(4, "podman", 'c'),
+        in_container(5, "podman", 'd'),
+        in_container(6, "docker", 'a'),
         (Pid(7), Process::unknown(Pid(7))),
     ]);
-    docker(&program(directory.path(), &script), &mut processes, Duration::from_secs(20));
-    let said: Vec<String> = processes.values().map(told).collect();
-    assert_eq!(
-        said,
-        ["trainer lease-1", "trainer lease-1", "server -", "odd -", "- -", "- -", "no container -"]
-    );
+    let said = podman(&program(directory.path(), &script), &processes, Duration::from_secs(20));
+    assert_eq!(said, ["a trainer lease-1", "b server -", "c odd -"]);
 
     let arguments = fs::read_to_string(directory.path().join("engine.arguments")).unwrap();
     let asked: Vec<&str> = arguments.lines().filter(|line| line.len() == 64).collect();
@@ -90,19 +84,50 @@ fn containers_are_named_and_their_reservations_found() {
 #[test]
 fn an_engine_that_fails_or_hangs_leaves_containers_without_a_name() {
     let directory = tempfile::tempdir().unwrap();
-    let before = BTreeMap::from([in_container(1, "docker", 'a')]);
-    let mut processes = before.clone();
+    let processes = BTreeMap::from([in_container(1, "podman", 'a')]);
     let half = format!("echo '{} /half'; sleep 1000", id('a'));
-    docker(&program(directory.path(), &half), &mut processes, Duration::from_millis(50));
-    docker(&program(directory.path(), "echo nonsense; exit 1"), &mut processes, Duration::from_secs(20));
-    docker("/no/such/engine", &mut processes, Duration::from_secs(20));
-    assert_eq!(processes, before);
+    let (moment, patient) = (Duration::from_millis(50), Duration::from_secs(20));
+    assert_eq!(podman(&program(directory.path(), &half), &processes, moment), [""; 0]);
+    let nonsense = program(directory.path(), "echo nonsense; exit 1");
+    assert_eq!(podman(&nonsense, &processes, patient), [""; 0]);
+    assert_eq!(podman("/no/such/engine", &processes, patient), [""; 0]);
 }
 
 #[test]
 fn no_engine_is_asked_about_nothing() {
     let directory = tempfile::tempdir().unwrap();
-    let mut processes = BTreeMap::from([in_container(1, "kubernetes", 'a')]);
-    docker(&program(directory.path(), "true"), &mut processes, Duration::from_secs(20));
+    let processes = BTreeMap::from([in_container(1, "kubernetes", 'a')]);
+    podman(&program(directory.path(), "true"), &processes, Duration::from_secs(20));
     assert!(!directory.path().join("engine.arguments").exists());
+}
+
+#[test]
+fn what_an_engine_said_is_kept_while_the_container_is_there() {
+    let (mut names, labelled, at_most) = (Names::default(), BTreeSet::new(), Duration::from_secs(20));
+    let shown = |processes: &BTreeMap<Pid, Process>| {
+        let name = |process: &Process| match &process.origin {
+            Origin::Container { name, .. } => name.clone().unwrap_or("-".to_owned()),
+            _ => "no container".to_owned(),
+        };
+        processes.values().map(name).collect::<Vec<_>>()
+    };
+    // No engine of ours knows these, so that what is shown of them is what was kept.
+    let now = || BTreeMap::from([in_container(1, "kubernetes", 'a'), in_container(2, "kubernetes", 'b')]);
+    let known = Container::of(&in_container(1, "kubernetes", 'a').1).unwrap();
+    names.0.insert(known.clone(), Named::new("/kept", Some("lease-1")));
+    let mut processes = now();
+    names.give(&mut processes, &labelled, at_most);
+    assert_eq!(shown(&processes), ["kept", "-"]);
+    assert_eq!(processes[&Pid(1)].reservation, Some(LeaseId::from("lease-1")));
+    let (pid, mut spoof) = in_container(3, "kubernetes", 'a');
+    if let Origin::Container { host_uid, .. } = &mut spoof.origin {
+        *host_uid = Some(Uid(1001));
+    }
+    let mut processes = BTreeMap::from([in_container(1, "kubernetes", 'a'), (pid, spoof)]);
+    names.give(&mut processes, &labelled, at_most);
+    assert_eq!(shown(&processes), ["kept", "-"], "another account's group of that id is another container");
+    names.give(&mut BTreeMap::from([in_container(2, "kubernetes", 'b')]), &labelled, at_most);
+    let mut processes = now();
+    names.give(&mut processes, &labelled, at_most);
+    assert_eq!(shown(&processes), ["-", "-"], "it was gone meanwhile");
 }
