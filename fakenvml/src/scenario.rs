@@ -4,6 +4,7 @@ use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::code::Code;
@@ -64,10 +65,8 @@ impl Scenario {
     pub fn worker(&self, name: &str) -> PathBuf {
         let path = self.dir.join("bin").join(name);
         if !path.exists() {
-            // By rename: a script that is still open for writing cannot be executed.
             let draft = self.dir.join(format!(".worker-{}", self.next()));
-            expect(fs::write(&draft, WORKER), &draft);
-            expect(fs::set_permissions(&draft, Permissions::from_mode(0o755)), &draft);
+            write_executable(&draft, WORKER);
             expect(fs::rename(&draft, &path), &path);
         }
         path
@@ -308,6 +307,19 @@ fn random_uuid() -> String {
     expect(fs::File::open(source).and_then(|mut file| file.read_exact(&mut bytes)), source);
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}
+
+/// Writes a program by way of another process. Written by this one, it would be open for writing in whatever another test
+/// forks at that moment, and what is open for writing cannot be executed.
+fn write_executable(path: &Path, text: &str) {
+    let mut writer = Command::new("sh");
+    writer.args(["-c", r#"cat >"$1" && chmod 755 "$1""#, "sh"]).arg(path).stdin(Stdio::piped());
+    let mut writer = expect(writer.spawn(), path);
+    if let Some(mut stdin) = writer.stdin.take() {
+        expect(stdin.write_all(text.as_bytes()), path);
+    }
+    let status = expect(writer.wait(), path);
+    assert!(status.success(), "{}: {status}", path.display());
 }
 
 fn expect<T>(result: io::Result<T>, path: &Path) -> T {

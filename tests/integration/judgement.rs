@@ -8,6 +8,8 @@ use serde_json::Value;
 
 use crate::support::host::{BOTH_STORES, Host, User, ageless, can_be_others, me};
 use crate::support::job::Job;
+use crate::support::process::{send, state};
+use crate::support::wait::wait_until;
 
 /// `role of name` of every process on a GPU, in order of their names.
 fn roles(host: &Host, gpu: usize) -> Vec<String> {
@@ -117,6 +119,11 @@ fn a_run_is_its_tree_its_session_and_its_daemons_and_not_the_pipeline_around_it(
         for pid in host.gpus.pids_on(0) {
             let _ = host.gpus.tell(pid, "exit 0");
         }
+        // It is the shell's, and no job of the scene's.
+        let launcher = host.json(&["status"])[0]["reservation"]["pid"].as_i64().unwrap();
+        let launcher = i32::try_from(launcher).unwrap();
+        send(launcher, "TERM");
+        wait_until("the run to end", || matches!(state(launcher), None | Some('Z')));
     }
 }
 
