@@ -34,11 +34,17 @@ fn after_a_failure_what_is_left_of_the_session_is_ended_and_named() {
 
 #[test]
 fn a_whole_tree_that_is_left_is_ended() {
+    // It leaves when all of them have said that they are there.
     let tree = "
-if os.fork(): sys.exit(1)
+here, there = os.pipe()
+if os.fork():
+    for _ in range(4): os.read(here, 1)
+    sys.exit(1)
 for _ in range(3):
     if os.fork() == 0: break
-sit()";
+say('ready', os.getpid())
+os.write(there, b'.')
+for _ in range(600): select.select([], [], [], 0.1)";
     let mut actor = supervised(&[], &script(tree));
     let tree: Vec<i32> = (0..4).map(|_| actor.number()).collect();
     actor.ends_with(1);
