@@ -11,6 +11,7 @@ package_of() {
     setpriv) echo util-linux ;;
     vi) echo vim-tiny ;;
     man) echo man-db ;;
+    pgrep) echo procps ;;
     *) echo "$1" ;;
     esac
 }
