@@ -137,6 +137,11 @@ impl Keeper {
         }
     }
 
+    /// Whether a renewal goes on.
+    pub(crate) const fn is_renewing(&self) -> bool {
+        matches!(self.lease, Whereabouts::There(_))
+    }
+
     /// Begins a renewal that is due, and gives the news of one that is over. Never blocks.
     pub(crate) fn attend(&mut self) -> Vec<News> {
         self.collect();

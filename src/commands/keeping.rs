@@ -187,7 +187,13 @@ impl Surroundings for Around<'_> {
         {
             keeper.beat_soon();
         }
+        let renewing = |keeper: &Option<Keeper>| keeper.as_ref().is_some_and(Keeper::is_renewing);
+        let before = renewing(&self.keeper);
         let news = self.keeper.as_mut().map(Keeper::attend).unwrap_or_default();
+        if before && !renewing(&self.keeper) {
+            // What a renewal took is not needed until the next, a minute from here.
+            give_back_unused();
+        }
         news.into_iter().map(in_words).collect()
     }
 
