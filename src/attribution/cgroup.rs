@@ -1,5 +1,5 @@
-//! Where a process came from, by the names of its cgroups: a container, a service, a login session. Only root and
-//! the managers it runs give these names, so unlike a command line they can be believed. Pure.
+//! Where a process came from, by the names of its cgroups: a container, a batch job, a service, a login session. Only
+//! root and the managers it runs give these names, so unlike a command line they can be believed. Pure.
 
 use crate::model::ids::Uid;
 use crate::model::process::Origin;
@@ -8,7 +8,7 @@ use crate::model::process::Origin;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) origin: Origin,
-    /// Whose user slice encloses it.
+    /// Whose user slice encloses it, or whose batch job it is in.
     pub(super) user: Option<Uid>,
 }
 
@@ -26,10 +26,14 @@ impl Place {
         let mut lines: Vec<(&str, &str)> = text.lines().filter_map(controllers_and_path).collect();
         lines.sort_by_key(|(controllers, _)| !matches!(*controllers, "" | "name=systemd"));
         let places: Vec<Self> = lines.iter().map(|(_, path)| Self::of(path)).collect();
-        let is_container = |place: &&Self| matches!(place.origin, Origin::Container { .. });
-        let tells = |place: &&Self| place.origin != Origin::Unknown;
-        let best = places.iter().find(is_container).or_else(|| places.iter().find(tells));
-        best.cloned().unwrap_or_default()
+        // What holds more tells more: a container may be part of a job, and both of a service.
+        let rank = |place: &Self| match place.origin {
+            Origin::Container { .. } => 0,
+            Origin::Job { .. } => 1,
+            Origin::Service { .. } | Origin::Session { .. } => 2,
+            Origin::Unknown => 3,
+        };
+        places.into_iter().min_by_key(rank).unwrap_or_default()
     }
 
     fn of(path: &str) -> Self {
@@ -41,6 +45,9 @@ impl Place {
             let user = user_in(&parts[..at]);
             let (engine, id) = (engine.to_owned(), id.to_owned());
             return Self { origin: Origin::Container { engine, id, name: None, host_uid: user }, user };
+        }
+        if let Some((user, id)) = slurm_job(&parts) {
+            return Self { origin: Origin::Job { id: id.to_owned() }, user };
         }
         let user = user_in(&parts);
         let origin = match user {
@@ -80,6 +87,9 @@ fn container<'a>(above: &[&str], part: &'a str) -> Option<(&'static str, &'a str
     if above.last() == Some(&"lxc") && !part.is_empty() {
         return Some(("lxc", part));
     }
+    if let Some(id) = nspawn(above, part) {
+        return Some(("nspawn", id));
+    }
     if is_id(part) {
         let within = |word: &str| above.iter().any(|part| part.starts_with(word));
         return match (within("kubepods"), within("docker")) {
@@ -89,6 +99,30 @@ fn container<'a>(above: &[&str], part: &'a str) -> Option<(&'static str, &'a str
         };
     }
     None
+}
+
+/// What systemd-nspawn calls a container: a service of its own, or a scope that it asked systemd for. The scopes of
+/// virtual machines stand beside them.
+fn nspawn<'a>(above: &[&str], part: &'a str) -> Option<&'a str> {
+    if above.last() != Some(&"machine.slice") {
+        return None;
+    }
+    let service = part.strip_prefix("systemd-nspawn@").and_then(|rest| rest.strip_suffix(".service"));
+    let scope = || part.strip_prefix("machine-")?.strip_suffix(".scope").filter(|id| !id.starts_with("qemu"));
+    service.or_else(scope)
+}
+
+/// The job of a step of Slurm, with its user where the path names one: `NODE_slurmstepd.scope/job_42/step_0` in
+/// version 2, `slurm_NODE/uid_1000/job_42/step_0` in version 1, without the node where a machine is but one.
+fn slurm_job<'a>(parts: &[&'a str]) -> Option<(Option<Uid>, &'a str)> {
+    let (at, id) = parts.iter().enumerate().find_map(|(at, part)| Some((at, part.strip_prefix("job_")?)))?;
+    let above = |steps: usize| at.checked_sub(steps).map_or("", |at| parts[at]);
+    let user = above(1).strip_prefix("uid_").and_then(|uid| uid.parse().ok()).map(Uid);
+    let is_slurms = match user {
+        Some(_) => above(2) == "slurm" || above(2).starts_with("slurm_"),
+        None => above(1) == "slurmstepd.scope" || above(1).ends_with("_slurmstepd.scope"),
+    };
+    is_slurms.then_some((user, id))
 }
 
 fn is_id(text: &str) -> bool {

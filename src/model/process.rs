@@ -15,7 +15,7 @@ pub(crate) struct Process {
     pub(crate) uid: Option<Uid>,
     /// The account name of `uid`, where it has one.
     pub(crate) account: Option<String>,
-    /// Who logged in, before any su or sudo: loginuid, else the user of the enclosing systemd slice.
+    /// Who logged in, before any su or sudo: loginuid, else the user of the enclosing systemd slice or batch job.
     pub(crate) login_uid: Option<Uid>,
     pub(crate) login: Option<String>,
     /// The kernel's name for it (comm), decoded loosely; chosen by the process itself.
@@ -73,8 +73,7 @@ impl Process {
             Origin::Container { host_uid: Some(uid), .. } => Some(self.account_of(*uid, fit)),
             // Root in a container says nothing about the person; the container at least can be found.
             Origin::Container { id, name, .. } if self.is_nobody_in_particular() => {
-                let short: String = id.chars().take(SHORT_ID).collect();
-                Some(format!("container {}", fit(name.as_deref().unwrap_or(&short))))
+                Some(format!("container {}", fit(name.as_deref().unwrap_or(short_id(id)))))
             }
             _ => self.uid.map(|uid| self.with_login(uid, fit)),
         }
@@ -105,6 +104,12 @@ impl Process {
     }
 }
 
+/// A container's id as its engine abbreviates it. LXC and systemd-nspawn have names alone, which stay whole.
+pub(crate) fn short_id(id: &str) -> &str {
+    let is_number = id.len() > 2 * SHORT_ID && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_number { &id[..SHORT_ID] } else { id }
+}
+
 /// Where a process came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Origin {
@@ -112,6 +117,8 @@ pub(crate) enum Origin {
     Unknown,
     /// A container; `name` where its engine told, `host_uid` the account it runs for if rootless.
     Container { engine: String, id: String, name: Option<String>, host_uid: Option<Uid> },
+    /// A job of Slurm's.
+    Job { id: String },
     /// A systemd service.
     Service { unit: String },
     /// A login session of a user.
@@ -188,5 +195,8 @@ mod tests {
         assert_eq!(shown(Some(101_000), None, alice, container(Some(1001), None)), "alice");
         assert_eq!(shown(Some(101_000), None, None, container(Some(23001), None)), "uid 23001");
         assert_eq!(shown(None, None, None, Origin::Unknown), "", "hidden");
+        let box_of =
+            |id: &str| Origin::Container { engine: "lxc".into(), id: id.into(), name: None, host_uid: None };
+        assert_eq!(shown(Some(0), None, None, box_of("students_trainer")), "container students_trainer");
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::model::ids::{GpuIndex, Megabytes};
 use crate::model::occupancy::{Judged, Role};
-use crate::model::process::{Origin, Process};
+use crate::model::process::{Origin, Process, short_id};
 use crate::model::reservation::Holder;
 
 use super::escape::clip;
@@ -42,11 +42,6 @@ fn with_more(name: String, more: &[String]) -> String {
 /// 1a2b3c4d5e6f` or by its name.
 pub(crate) fn owner(process: &Process) -> Option<String> {
     process.owner_as(shown)
-}
-
-/// As the container engines abbreviate.
-fn container_id(id: &str) -> String {
-    clip(&id.chars().take(12).collect::<String>(), 12)
 }
 
 /// `by user bob`, `by users alice and bob`, `by users alice, bob and carol`, `by container 1a2b3c4d5e6f`, `by an
@@ -106,13 +101,15 @@ fn is_container(owner: &str) -> bool {
     owner.starts_with("container ")
 }
 
-/// Where a process came from, where that says more than its user: `container 1a2b3c4d5e6f web`, `service vllm.service`.
+/// Where a process came from, where that says more than its user: `container 1a2b3c4d5e6f web`, `slurm job 42`,
+/// `service vllm.service`.
 pub(super) fn origin(origin: &Origin) -> Option<String> {
     match origin {
         Origin::Container { id, name, .. } => Some(match name {
-            Some(name) => format!("container {} {}", container_id(id), clip(name, NAME)),
-            None => format!("container {}", container_id(id)),
+            Some(name) => format!("container {} {}", clip(short_id(id), NAME), clip(name, NAME)),
+            None => format!("container {}", clip(short_id(id), NAME)),
         }),
+        Origin::Job { id } => Some(format!("slurm job {}", clip(id, NAME))),
         Origin::Service { unit } => Some(format!("service {}", clip(unit, NAME))),
         Origin::Session { .. } | Origin::Unknown => None,
     }

@@ -130,6 +130,18 @@ fn the_group_tells_the_service_the_session_and_the_container() {
             "python3, container 0123456789ab",
         ),
         (
+            "system.slice/slurmstepd.scope/job_42/step_batch/user/task_0",
+            json!({"type": "job", "id": "42"}),
+            "root",
+            "python3, slurm job 42",
+        ),
+        (
+            "machine.slice/machine-trainer.scope/payload/user.slice/user-1000.slice/session-2.scope",
+            json!({"type": "container", "engine": "nspawn", "id": "trainer", "name": null, "host_uid": null}),
+            "container trainer",
+            "python3, container trainer",
+        ),
+        (
             "system.slice/docker-{I}.scope",
             container("docker", Value::Null),
             "container 0123456789ab",

@@ -15,6 +15,7 @@ fn told(text: &str) -> String {
             format!("{engine} {}{user}", if id == ID { "I" } else { &id })
         }
         Origin::Container { name: Some(name), .. } => unreachable!("cgroups tell no names: {name}"),
+        Origin::Job { id } => format!("job {id}{user}"),
         Origin::Service { unit } => format!("service {unit}{user}"),
         Origin::Session { uid, id } => {
             assert_eq!(Some(uid), place.user, "{text}");
@@ -70,6 +71,48 @@ fn every_text_tells_its_origin() {
         ("0::/lxc.payload.trainer/system.slice/ssh.service\n", "lxc trainer"),
         ("4:devices:/lxc/trainer\n", "lxc trainer"),
         ("0::/system.slice/nerdctl-{I}.scope\n", "containerd I"),
+        // Docker with a parent of the administrator's choosing, which does not say that it is Docker's.
+        ("0::/students/{I}\n", "container I"),
+        // Kubernetes within Docker (kind, k3d), as this host's engine knows it; CRI-O with cgroupfs; its conmon.
+        (
+            "0::/system.slice/docker-{I}.scope/kubelet.slice/kubelet-kubepods.slice/cri-containerd-aa.scope\n",
+            "docker I",
+        ),
+        ("0::/kubepods/burstable/pod1f-2e/crio-{I}\n", "kubernetes I"),
+        ("0::/kubepods.slice/kubepods-pod1f.slice/crio-conmon-{I}.scope\n", "service crio-conmon-{I}.scope"),
+        // LXC as LXD, Incus and Proxmox name it, and of a user; what is inside says nothing about this host's people.
+        (
+            "0::/lxc.payload.students_trainer/user.slice/user-1000.slice/session-1.scope\n",
+            "lxc students_trainer",
+        ),
+        ("0::/lxc/101/ns/user.slice/user-1000.slice/session-1.scope\n", "lxc 101"),
+        (
+            "0::/user.slice/user-1001.slice/user@1001.service/app.slice/lxc-7.scope/lxc.payload.box/init.scope\n",
+            "lxc box of 1001",
+        ),
+        // systemd-nspawn: by its service, by machinectl or from a terminal. No virtual machine.
+        ("0::/machine.slice/systemd-nspawn@box.service/payload/system.slice/ssh.service\n", "nspawn box"),
+        (
+            "0::/machine.slice/machine-box.scope/payload/user.slice/user-1000.slice/session-2.scope\n",
+            "nspawn box",
+        ),
+        (
+            "0::/machine.slice/machine-qemu\\x2d1\\x2dbox.scope/libvirt/emulator\n",
+            "service machine-qemu\\x2d1\\x2dbox.scope",
+        ),
+        // Slurm: version 2, more than one slurmd on a machine, version 1; a container in a job; a part of the form.
+        ("0::/system.slice/slurmstepd.scope/job_7/step_0/user/task_0\n", "job 7"),
+        ("0::/system.slice/node1_slurmstepd.scope/job_42/step_batch/user/task_special\n", "job 42"),
+        ("0::/system.slice/slurmstepd.scope/system\n", "service slurmstepd.scope"),
+        (
+            "11:memory:/slurm/uid_1001/job_42/step_0/task_0\n1:name=systemd:/system.slice/slurmd.service\n",
+            "job 42 of 1001",
+        ),
+        ("4:devices:/slurm_node1/uid_1001/job_42/step_extern/task_0\n", "job 42 of 1001"),
+        ("0::/system.slice/slurmstepd.scope/job_7/step_0/user/libpod-{I}\n", "podman I"),
+        ("0::/system.slice/cron.service/job_7\n", "service cron.service"),
+        ("0::/job_7\n", "unknown"),
+        ("0::/uid_1001/job_7\n", "unknown"),
         // People.
         ("0::/user.slice/user-1001.slice/session-3.scope\n", "session 3 of 1001"),
         ("0::/user.slice/user-1001.slice/session-c2.scope\n", "session c2 of 1001"),
@@ -92,7 +135,6 @@ fn every_text_tells_its_origin() {
         ("0::/system.slice/ollama.service\n", "service ollama.service"),
         ("0::/system.slice/ollama.service/worker\n", "service ollama.service"),
         ("0::/system.slice/system-getty.slice/getty@tty1.service\n", "service getty@tty1.service"),
-        ("0::/system.slice/slurmstepd.scope/job_7/step_0/user/task_0\n", "service slurmstepd.scope"),
         ("9:memory:/system.slice/a.service\n1:name=systemd:/system.slice/b.service\n", "service b.service"),
         // Nothing.
         ("0::/\n", "unknown"),

@@ -62,15 +62,17 @@ impl Sockets {
     }
 }
 
-/// What Docker says of those that are its, within `at_most` for all. All are asked before an answer is awaited: a
-/// container in which the daemon is stuck then keeps back its own only.
+/// What Docker says of those that are its, or may be (below a cgroup of an administrator's own nothing says so), within
+/// `at_most` for all. All are asked before an answer is awaited: a container in which the daemon is stuck then keeps
+/// back its own only.
 pub(super) fn ask(
     sockets: &Sockets,
     containers: &[&Container],
     at_most: Duration,
 ) -> Vec<(Container, Named)> {
     let start = Instant::now();
-    let dockers = containers.iter().filter(|container| container.engine == "docker");
+    let is_dockers = |container: &&&Container| matches!(container.engine.as_str(), "docker" | "container");
+    let dockers = containers.iter().filter(is_dockers);
     let asked = dockers.filter_map(|container| Asked::about(container, sockets.for_one(container)?));
     let mut waiting: Vec<Asked<'_>> = asked.collect();
     let mut told = Vec::new();

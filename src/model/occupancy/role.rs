@@ -191,7 +191,9 @@ fn is_anothers(holder: &Holder, process: &Process) -> bool {
         Origin::Container { host_uid: Some(uid), .. } => [Some(*uid), None],
         Origin::Container { engine, host_uid: None, .. } if engine == "podman" => [process.login_uid, None],
         Origin::Container { host_uid: None, .. } => [None, None],
-        Origin::Unknown | Origin::Service { .. } | Origin::Session { .. } => [process.uid, process.login_uid],
+        Origin::Unknown | Origin::Job { .. } | Origin::Service { .. } | Origin::Session { .. } => {
+            [process.uid, process.login_uid]
+        }
     };
     evidence.into_iter().flatten().any(|uid| uid != Uid::ROOT && uid != Uid::OVERFLOW)
 }
@@ -199,6 +201,6 @@ fn is_anothers(holder: &Holder, process: &Process) -> bool {
 fn host_uid(process: &Process) -> Option<Uid> {
     match process.origin {
         Origin::Container { host_uid, .. } => host_uid,
-        Origin::Unknown | Origin::Service { .. } | Origin::Session { .. } => None,
+        Origin::Unknown | Origin::Job { .. } | Origin::Service { .. } | Origin::Session { .. } => None,
     }
 }

@@ -33,8 +33,14 @@ fn the_uid_of_a_person_in_a_container_counts_more_than_the_container() {
 }
 
 #[test]
-fn a_container_id_that_is_no_ascii_is_cut_without_a_panic() {
-    assert_eq!(container_id(&"é".repeat(20)), "é".repeat(12));
+fn a_container_is_told_by_the_beginning_of_its_number_or_by_its_whole_name() {
+    let shown = |id: &str| {
+        origin(&Origin::Container { engine: "lxc".into(), id: id.into(), name: None, host_uid: None })
+    };
+    assert_eq!(shown(&"0123456789ab".repeat(5)).as_deref(), Some("container 0123456789ab"));
+    assert_eq!(shown("students_trainer").as_deref(), Some("container students_trainer"));
+    assert_eq!(shown(&"é".repeat(20)), Some(format!("container {}", "é".repeat(20))));
+    assert_eq!(origin(&Origin::Job { id: "42".into() }).as_deref(), Some("slurm job 42"));
 }
 
 #[test]

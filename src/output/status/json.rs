@@ -106,9 +106,23 @@ struct ProcessJson {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 enum OriginJson {
-    Container { engine: String, id: String, name: Option<String>, host_uid: Option<u32> },
-    Service { unit: String },
-    Session { uid: u32, id: String },
+    Container {
+        engine: String,
+        id: String,
+        name: Option<String>,
+        host_uid: Option<u32>,
+    },
+    /// Of Slurm.
+    Job {
+        id: String,
+    },
+    Service {
+        unit: String,
+    },
+    Session {
+        uid: u32,
+        id: String,
+    },
 }
 
 /// An object per GPU.
@@ -283,6 +297,7 @@ impl OriginJson {
             Origin::Container { engine, id, name, host_uid } => {
                 Some(Self::Container { engine, id, name, host_uid: host_uid.map(|uid| uid.0) })
             }
+            Origin::Job { id } => Some(Self::Job { id }),
             Origin::Service { unit } => Some(Self::Service { unit }),
             Origin::Session { uid, id } => Some(Self::Session { uid: uid.0, id }),
         }

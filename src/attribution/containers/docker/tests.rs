@@ -89,6 +89,7 @@ fn the_daemon_tells_names_and_reservations() {
         says(connection, &text);
     });
     let mut asked: Vec<Container> = "abcde".chars().map(|letter| container(letter, None)).collect();
+    asked[1].engine = "container".into();
     asked.push(Container { engine: "podman".into(), ..container('f', None) });
     let told = told(&Sockets::Given(path), &asked, PATIENT);
     assert_eq!(told, ["a trainer lease-1", "b server -", "c bare -", "d empty -"]);
