@@ -6,6 +6,7 @@ set -eu
 package_of() {
     case $1 in
     busybox) echo busybox-static ;;
+    chattr) echo e2fsprogs ;;
     cc) echo gcc libc6-dev ;;
     ip) echo iproute2 ;;
     setpriv) echo util-linux ;;

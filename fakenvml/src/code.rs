@@ -20,7 +20,9 @@ impl Code {
     pub const FUNCTION_NOT_FOUND: Self = Self(13);
     pub const GPU_IS_LOST: Self = Self(15);
     pub const RESET_REQUIRED: Self = Self(16);
+    pub const OPERATING_SYSTEM: Self = Self(17);
     pub const LIB_RM_VERSION_MISMATCH: Self = Self(18);
     pub const ARGUMENT_VERSION_MISMATCH: Self = Self(25);
+    pub const GPU_NOT_FOUND: Self = Self(28);
     pub const UNKNOWN: Self = Self(999);
 }

@@ -1,7 +1,10 @@
 //! Asks NVML: loading it, and what one GPU says of itself. Runs in the helper, never in the launcher.
 
 use std::ffi::OsStr;
+use std::fs::OpenOptions;
 use std::path::Path;
+
+use nix::errno::Errno;
 
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};
@@ -16,7 +19,12 @@ use crate::sys::nvml_v1;
 const LIBRARY: &str = "libnvidia-ml.so.1";
 /// NVML_ERROR_ARGUMENT_VERSION_MISMATCH: the driver does not know this version of a struct.
 const VERSION_MISMATCH: u32 = 25;
+/// NVML_ERROR_GPU_NOT_FOUND.
+const GPU_NOT_FOUND: u32 = 28;
 const MIG_ENABLED: u32 = 1;
+/// What every question to the driver goes through, and what is there as long as it is loaded, in containers too.
+const CONTROL: &str = "/dev/nvidiactl";
+const LOADED: &str = "/proc/driver/nvidia/version";
 
 /// The loaded library. It is never unloaded: the helper ends with it, and shutting it down may hang, or panic where
 /// the library lacks nvmlShutdown.
@@ -152,10 +160,32 @@ fn refusal(library: &OsStr, error: NvmlError) -> Refusal {
             library: library.to_string_lossy().into_owned(),
             cause: why_not_loaded(library, &error),
         },
+        // It says so too where its device file is missing.
+        NvmlError::DriverNotLoaded if Path::new(LOADED).exists() && !Path::new(CONTROL).exists() => {
+            Refusal::NoDevices
+        }
         NvmlError::DriverNotLoaded => Refusal::NoDriver,
         NvmlError::NoPermission => Refusal::NoPermission,
+        NvmlError::OperatingSystem => Refusal::Forbidden,
+        // "Unknown error" is all that it says where a control group forbids the file.
+        NvmlError::Unknown if is_forbidden() => Refusal::Forbidden,
         NvmlError::LibRmVersionMismatch => Refusal::DriverMismatch,
-        other => Refusal::Other(other.to_string()),
+        NvmlError::UnexpectedVariant(GPU_NOT_FOUND) => Refusal::NoGpus,
+        other => Refusal::Other(words(&other)),
+    }
+}
+
+/// Whether a control group keeps us from the driver: file modes are refused with EACCES.
+fn is_forbidden() -> bool {
+    let opened = OpenOptions::new().read(true).write(true).open(CONTROL);
+    opened.is_err_and(|error| error.raw_os_error() == Some(Errno::EPERM as i32))
+}
+
+/// The wrapper has words for the codes of older drivers only.
+fn words(error: &NvmlError) -> String {
+    match error {
+        NvmlError::UnexpectedVariant(code) => format!("error {code} of NVML"),
+        known => known.to_string(),
     }
 }
 
@@ -177,7 +207,8 @@ fn trouble(asked: &str, error: NvmlError) -> Trouble {
             Trouble::Stale
         }
         NvmlError::GpuLost => Trouble::Unknown(Unknown::Lost),
-        NvmlError::NoPermission => Trouble::Unknown(Unknown::NoPermission),
-        other => Trouble::Unknown(Unknown::Error { message: format!("{asked}: {other}") }),
+        // The second where it is a control group that forbids it.
+        NvmlError::NoPermission | NvmlError::OperatingSystem => Trouble::Unknown(Unknown::NoPermission),
+        other => Trouble::Unknown(Unknown::Error { message: format!("{asked}: {}", words(&other)) }),
     }
 }

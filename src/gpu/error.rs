@@ -9,8 +9,12 @@ pub(crate) enum GpuError {
     NoLibrary { library: String, cause: String },
     #[error("the NVIDIA driver is not loaded")]
     NoDriver,
+    #[error("the NVIDIA driver is loaded, but /dev/nvidiactl is not here")]
+    NoDevices,
     #[error("no permission to talk to the NVIDIA driver")]
     NoPermission,
+    #[error("this control group may not use /dev/nvidiactl")]
+    Forbidden,
     #[error("the NVIDIA driver and its library are of different versions")]
     DriverMismatch,
     #[error("the NVIDIA driver reports no GPU")]
@@ -32,11 +36,22 @@ impl GpuError {
                  without GPUs, use 'chg admin --provider fake' with a --store of its own"
             }
             Self::NoDriver => "load it ('modprobe nvidia'), or restart the machine if it was just installed",
+            Self::NoDevices => {
+                "in a container, pass the GPUs in (--gpus all); otherwise 'sudo nvidia-modprobe -c 0 -u' makes the \
+                 device files"
+            }
             Self::NoPermission => {
                 "the account needs read and write access to /dev/nvidiactl and /dev/nvidia0, often by a group such \
                  as video; in a container they must be passed in"
             }
-            Self::DriverMismatch => "the driver was updated while it was loaded: restart the machine",
+            Self::Forbidden => {
+                "in a container, start it anew with its GPUs (--gpus all): a reload of systemd takes them away from \
+                 Docker's"
+            }
+            Self::DriverMismatch => {
+                "the driver was updated while it was loaded: restart the machine, or, when nothing uses a GPU, \
+                 reload it ('sudo modprobe -r nvidia_uvm nvidia_drm nvidia_modeset nvidia && sudo modprobe nvidia')"
+            }
             Self::NoGpus => {
                 "in a container, pass the GPUs in (--gpus all); otherwise see 'dmesg | grep NVRM'"
             }

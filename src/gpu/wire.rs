@@ -58,8 +58,11 @@ pub(super) struct Identity {
 pub(super) enum Refusal {
     NoLibrary { library: String, cause: String },
     NoDriver,
+    NoDevices,
     NoPermission,
+    Forbidden,
     DriverMismatch,
+    NoGpus,
     Other(String),
 }
 
@@ -68,8 +71,11 @@ impl From<Refusal> for super::GpuError {
         match refusal {
             Refusal::NoLibrary { library, cause } => Self::NoLibrary { library, cause },
             Refusal::NoDriver => Self::NoDriver,
+            Refusal::NoDevices => Self::NoDevices,
             Refusal::NoPermission => Self::NoPermission,
+            Refusal::Forbidden => Self::Forbidden,
             Refusal::DriverMismatch => Self::DriverMismatch,
+            Refusal::NoGpus => Self::NoGpus,
             Refusal::Other(message) => Self::Other(message),
         }
     }

@@ -52,9 +52,10 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
             let message = format!("{} files of /dev/nvidia* can be read and written", facts.nodes.len());
             vec![Finding::ok(Area::Devices, message)]
         }
-        (true, false, _) => vec![missing(MEMORY)],
+        (true, false, Need::DriverAnswers) => vec![missing(MEMORY)],
         (false, _, Need::DriverAnswers) => vec![missing(CONTROL)],
-        (false, ..) => Vec::new(),
+        // Asked by root, the library makes the first file even where there is no driver.
+        (_, _, Need::DriverFails | Need::Simulated) => Vec::new(),
     }
 }
 
@@ -100,6 +101,7 @@ mod tests {
         assert_eq!(judged(Need::DriverFails, &all), [Level::Ok]);
         assert_eq!(judged(Need::DriverAnswers, &[]), [Level::Warning]);
         assert_eq!(judged(Need::DriverFails, &[]), []);
+        assert_eq!(judged(Need::DriverFails, &[CONTROL]), []);
         assert_eq!(judged(Need::Simulated, &[]), []);
         assert_eq!(judged(Need::DriverAnswers, &[CONTROL, "/dev/nvidia0"]), [Level::Warning]);
     }

@@ -26,10 +26,12 @@ fn a_library_that_is_not_nvml_is_refused() {
 }
 
 #[test]
-fn no_driver_no_permission_and_a_mismatch_are_different_answers() {
+fn each_cause_is_an_answer_of_its_own_with_a_way_out() {
     for (code, error) in [
         (Code::DRIVER_NOT_LOADED, GpuError::NoDriver),
         (Code::NO_PERMISSION, GpuError::NoPermission),
+        (Code::OPERATING_SYSTEM, GpuError::Forbidden),
+        (Code::GPU_NOT_FOUND, GpuError::NoGpus),
         (Code::LIB_RM_VERSION_MISMATCH, GpuError::DriverMismatch),
     ] {
         let host = Scenario::with_gpus(1);
@@ -42,8 +44,13 @@ fn no_driver_no_permission_and_a_mismatch_are_different_answers() {
 #[test]
 fn any_other_answer_is_passed_on() {
     let host = Scenario::with_gpus(1);
-    host.fail("nvmlInit_v2", None, Code::UNKNOWN);
-    assert_eq!(refusal(&host).to_string(), "the NVIDIA driver answers: an internal driver error occurred");
+    for (code, words) in
+        [(Code::UNKNOWN, "an internal driver error occurred"), (Code(29), "error 29 of NVML")]
+    {
+        host.fail("nvmlInit_v2", None, code);
+        assert_eq!(refusal(&host).to_string(), format!("the NVIDIA driver answers: {words}"));
+        host.clear_faults();
+    }
 }
 
 #[test]
@@ -54,8 +61,11 @@ fn a_driver_without_gpus_is_no_empty_list() {
 #[test]
 fn where_no_gpu_may_be_opened_there_is_no_permission() {
     let host = Scenario::with_gpus(2);
-    host.fail("nvmlDeviceGetHandleByIndex_v2", None, Code::NO_PERMISSION);
-    assert_eq!(refusal(&host), GpuError::NoPermission);
+    for code in [Code::NO_PERMISSION, Code::OPERATING_SYSTEM] {
+        host.fail("nvmlDeviceGetHandleByIndex_v2", None, code);
+        assert_eq!(refusal(&host), GpuError::NoPermission);
+        host.clear_faults();
+    }
 }
 
 #[test]

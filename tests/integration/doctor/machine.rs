@@ -3,11 +3,14 @@
 
 use std::process::Command;
 
+use fakenvml::Code;
+
 use super::mending::{command, equipped, has, has_program};
 use super::{Examined, examined, judged};
 use crate::support::elsewhere::can_be_elsewhere;
 use crate::support::host::Host;
 use crate::support::job::Job;
+use crate::support::skip;
 
 #[test]
 fn hidden_processes_are_shown_again() {
@@ -76,6 +79,47 @@ fn device_files_are_made_and_opened_to_everybody() {
     let of_group = format!("{}; chgrp video /dev/nvidia0", devices(&host, &all(0o660)));
     let before = of_user(&of_group);
     assert_eq!(command_of(&before, "group video"), "sudo usermod -aG video \"$USER\"");
+}
+
+#[test]
+fn why_the_driver_does_not_answer_is_told_by_what_is_there() {
+    if !can_be_elsewhere() {
+        return;
+    }
+    let host = equipped(Host::with_gpus(1));
+    let examine = |prepare: &str| examined(&mut host.me().elsewhere(&["--mount"], prepare, &["doctor"]));
+    let module =
+        "mount -t tmpfs none /proc/driver; mkdir /proc/driver/nvidia; touch /proc/driver/nvidia/version";
+    // What the library says of all three it cannot tell apart.
+    host.gpus.fail("nvmlInit_v2", None, Code::DRIVER_NOT_LOADED);
+    let control = [("nvidiactl", 0o666)];
+    for (prepare, message) in [
+        (devices(&host, &[]), "the NVIDIA driver is not loaded"),
+        (devices(&host, &control), "the NVIDIA driver is not loaded"),
+        (
+            format!("{}; {module}", devices(&host, &[])),
+            "the NVIDIA driver is loaded, but /dev/nvidiactl is not here",
+        ),
+        (format!("{}; {module}", devices(&host, &control)), "the NVIDIA driver is not loaded"),
+    ] {
+        let found = examine(&prepare);
+        found.has_a_problem();
+        assert_eq!(found.of("driver"), [("problem".to_owned(), message.to_owned())], "{prepare}");
+        assert_eq!(found.of("devices"), [], "one cause is one finding: {prepare}");
+    }
+    host.gpus.clear_faults();
+
+    // A control group refuses as an immutable file does.
+    host.gpus.fail("nvmlInit_v2", None, Code::UNKNOWN);
+    let forbidden = format!("{}; chattr +i /dev/nvidiactl", devices(&host, &control));
+    let possible =
+        Job::start(host.me().command("unshare").args(["--mount", "sh", "-ec", &forbidden])).finish();
+    if possible.code == Some(0) {
+        let found = examine(&forbidden);
+        assert!(has(&found, "driver", "this control group may not use /dev/nvidiactl"), "{:#}", found.json);
+    } else {
+        skip(&format!("no file can be forbidden here: {}", possible.stderr));
+    }
 }
 
 /// A machine whose own stores are this test's alone.
