@@ -7,7 +7,7 @@ use nix::errno::Errno;
 
 use crate::model::ids::Pid;
 use crate::sys::pidfd::Pidfd;
-use crate::sys::process::own_pid;
+use crate::sys::process::{is_empty, own_pid};
 use crate::sys::signal::{Recipient, Signal, send};
 
 /// One process as its stat line shows it.
@@ -62,6 +62,14 @@ pub(super) fn descendants(root: Pid, without: &BTreeSet<Pid>) -> Vec<Task> {
         next = below;
     }
     found
+}
+
+/// Whether everybody in a process group descends from `root`, or nobody is in it any more.
+pub(super) fn is_below(group: Pid, root: Pid) -> bool {
+    let below: BTreeSet<Pid> = descendants(root, &BTreeSet::new()).iter().map(|task| task.pid).collect();
+    let mut members = all_tasks().filter(|task| task.group == group).peekable();
+    // /proc may hide the processes of other accounts.
+    if members.peek().is_none() { is_empty(group) } else { members.all(|task| below.contains(&task.pid)) }
 }
 
 fn all_tasks() -> impl Iterator<Item = Task> {

@@ -16,6 +16,9 @@ pub(super) enum Front {
     NoTerminal,
     Ours,
     Command,
+    /// A group of the command's descendants, or one that nobody is in any more.
+    Below,
+    /// Somebody else, such as the shell that we were started from.
     Elsewhere,
 }
 
@@ -40,7 +43,7 @@ pub(super) enum Event {
     /// The span of the last [`Action::StartTimer`] is over.
     TimerOver,
     LeaseLost,
-    Ended(Status),
+    Ended(Status, Front),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,6 +168,9 @@ impl Machine {
             }
             // What the command sends to its parent was never meant for itself.
             Asked(_, Sender::Command, _) => vec![],
+            Asked(Signal::TTIN | Signal::TTOU, Sender::Kernel, _) if self.held == Held::ByCommand => {
+                self.yield_keyboard()
+            }
             Asked(signal, sender, _) => self.asked(signal, sender),
             TimeIsUp => self.time_is_up(),
             TimerOver => self.timer_over(),
@@ -172,8 +178,7 @@ impl Machine {
                 self.terminate()
             }
             LeaseLost => vec![],
-            Ended(_) if self.held == Held::ByCommand => vec![self.take()],
-            Ended(_) => vec![],
+            Ended(_, front) => self.take_back(front).into_iter().collect(),
         }
     }
 
@@ -214,8 +219,7 @@ impl Machine {
             return vec![];
         }
         self.suspended = Some(Suspended { by, held: self.held });
-        let taken = (self.held == Held::ByCommand).then(|| self.take());
-        taken.into_iter().chain([Action::StopSelf(by)]).collect()
+        self.take_back(front).into_iter().chain([Action::StopSelf(by)]).collect()
     }
 
     /// Bare, the command would have been in our orphaned group and could not have been stopped by a key either.
@@ -246,6 +250,14 @@ impl Machine {
     fn give_back(&mut self, front: Front, held: Held) -> Option<Action> {
         let was_meant_to = self.keyboard == Keyboard::ForCommand || held == Held::ByCommand;
         (front == Front::Ours && was_meant_to).then(|| self.give())
+    }
+
+    /// Somebody who shares our group, such as the program that started us, wants the terminal and was stopped for it; bare,
+    /// he would have it. Whoever continues him gives it to our group, and from then on the command has to ask for it.
+    fn yield_keyboard(&mut self) -> Actions {
+        self.keyboard = Keyboard::Shared;
+        self.held = Held::ByUs;
+        vec![]
     }
 
     fn asked(&mut self, signal: Signal, sender: Sender) -> Actions {
@@ -321,9 +333,12 @@ impl Machine {
         Action::GiveTerminal
     }
 
-    fn take(&mut self) -> Action {
-        self.held = Held::ByUs;
-        Action::TakeTerminal
+    /// Where somebody else has put himself in the foreground meanwhile, as a shell does when the script around us is
+    /// killed or goes on without us, it stays his: in the background he would read an error and end.
+    fn take_back(&mut self, front: Front) -> Option<Action> {
+        let held = std::mem::replace(&mut self.held, Held::ByUs);
+        let is_free = front == Front::Command || front == Front::Below && held == Held::ByCommand;
+        is_free.then_some(Action::TakeTerminal)
     }
 }
 

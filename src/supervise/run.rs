@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::clock::{Clock, Due};
-use super::leftovers::{descendants, is_watched_over};
+use super::leftovers::{descendants, is_below, is_watched_over};
 use super::machine::{Action, Actions, Event, Front, Machine, Sender, Target};
 use super::{News, Notice, OnLost, Options, Surroundings};
 use crate::model::ids::Pid;
@@ -73,7 +73,7 @@ impl Supervisor<'_> {
                     }
                     None => self.parts.machine.owes_own_group(status),
                 };
-                self.tell(Event::Ended(status));
+                self.tell(Event::Ended(status, self.parts.closest_front()));
                 return (status, owed);
             }
             self.wait([], self.parts.clock.next());
@@ -106,7 +106,7 @@ impl Supervisor<'_> {
     /// Passes on that the command stopped, buries orphans that came to us, and sees whether the command has ended.
     fn look_at_children(&mut self) -> Option<Status> {
         while let Some(by) = wait::stopped(self.parts.child) {
-            self.tell(Event::Stopped(by, self.parts.front()));
+            self.tell(Event::Stopped(by, self.parts.closest_front()));
         }
         while let Some((pid, status)) = wait::ended(Which::Any) {
             if pid == self.parts.child {
@@ -245,6 +245,17 @@ impl Parts {
             Some(Foreground::Ours) => Front::Ours,
             Some(Foreground::Other(group)) if group == self.child => Front::Command,
             Some(Foreground::Other(_)) => Front::Elsewhere,
+        }
+    }
+
+    /// As [`Self::front`], where it makes a difference whether somebody else in the foreground is below us: then all
+    /// processes are looked at.
+    fn closest_front(&self) -> Front {
+        match self.terminal.as_ref().map(Terminal::foreground) {
+            Some(Foreground::Other(group)) if group != self.child && is_below(group, own_pid()) => {
+                Front::Below
+            }
+            _ => self.front(),
         }
     }
 

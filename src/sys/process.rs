@@ -27,6 +27,11 @@ pub(crate) fn group_of(pid: Pid) -> Option<Pid> {
     nix::unistd::getpgid(Some(nix::unistd::Pid::from_raw(pid.0))).ok().map(|group| Pid(group.as_raw()))
 }
 
+/// Whether nobody is in a process group; a zombie counts as somebody.
+pub(crate) fn is_empty(group: Pid) -> bool {
+    nix::sys::signal::killpg(nix::unistd::Pid::from_raw(group.0), None) == Err(Errno::ESRCH)
+}
+
 /// Whether a process is stopped, by a signal or a tracer; `false` where that cannot be seen.
 pub(crate) fn is_stopped(pid: Pid) -> bool {
     let stat = std::fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();

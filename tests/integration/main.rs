@@ -14,6 +14,7 @@ mod docs;
 mod doctor;
 mod engine;
 mod exit_status;
+mod foreground;
 mod founding;
 mod hangup;
 mod hidden;

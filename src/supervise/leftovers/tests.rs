@@ -1,6 +1,7 @@
 //! Real processes that outlive their parent.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use super::*;
@@ -91,4 +92,16 @@ fn our_children_are_those_that_we_have_not_buried() {
     drop(child.stdin.take());
     child.wait().unwrap();
     assert!(!children().unwrap().contains(&pid));
+}
+
+#[test]
+fn a_group_is_below_us_if_all_of_it_is_or_if_nobody_is_in_it() {
+    let mut child = Command::new("cat").stdin(Stdio::piped()).process_group(0).spawn().unwrap();
+    let group = Pid(child.id().cast_signed());
+    assert!(is_below(group, own_pid()));
+    assert!(!is_below(group, group), "it does not descend from itself");
+    assert!(!is_below(Pid(nix::unistd::getpgrp().as_raw()), own_pid()), "we are in it");
+    drop(child.stdin.take());
+    child.wait().unwrap();
+    assert!(is_below(group, group), "nobody is");
 }

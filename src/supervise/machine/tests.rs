@@ -64,7 +64,7 @@ fn bg_continues_the_command_without_the_terminal_and_the_end_takes_nothing_back(
     let mut m = handed_over();
     let _ = m.on(Stopped(Signal::TSTP, Front::Command));
     assert_eq!(m.on(Asked(Signal::CONT, Sender::Other, Front::Elsewhere)), [Renew, WAKE]);
-    assert_eq!(m.on(Ended(Status::Exited(0))), []);
+    assert_eq!(m.on(Ended(Status::Exited(0), Front::Elsewhere)), []);
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn whoever_continues_us_continues_the_command() {
 fn a_continue_while_the_command_has_the_foreground_leaves_it_there() {
     let mut m = handed_over();
     assert_eq!(m.on(Asked(Signal::CONT, Sender::Other, Front::Command)), [Renew, WAKE]);
-    assert_eq!(m.on(Ended(Status::Exited(0))), [TakeTerminal]);
+    assert_eq!(m.on(Ended(Status::Exited(0), Front::Command)), [TakeTerminal]);
 }
 
 #[test]
@@ -263,6 +263,31 @@ fn a_keys_death_in_the_foreground_is_owed_to_our_own_group() {
 
 #[test]
 fn the_end_takes_the_terminal_back_where_the_command_had_it() {
-    assert_eq!(handed_over().on(Ended(Status::Exited(3))), [TakeTerminal]);
-    assert_eq!(machine().on(Ended(Status::Exited(3))), []);
+    let ended = |front| Ended(Status::Exited(3), front);
+    for front in [Front::Command, Front::Below] {
+        assert_eq!(handed_over().on(ended(front)), [TakeTerminal]);
+    }
+    assert_eq!(machine().on(ended(Front::Command)), [TakeTerminal], "it took it itself");
+    for front in [Front::Ours, Front::Below, Front::Elsewhere, Front::NoTerminal] {
+        assert_eq!(machine().on(ended(front)), []);
+    }
+}
+
+#[test]
+fn whoever_has_taken_the_foreground_meanwhile_keeps_it() {
+    assert_eq!(handed_over().on(Ended(Status::Exited(3), Front::Elsewhere)), []);
+    let mut m = handed_over();
+    assert_eq!(m.on(Stopped(Signal::TTIN, Front::Elsewhere)), [StopSelf(Signal::TTIN)]);
+    assert_eq!(m.on(NotStopped(Front::Elsewhere)), []);
+}
+
+#[test]
+fn who_shares_our_group_and_wants_the_keyboard_gets_it_and_the_command_asks_from_then_on() {
+    for wants in [Signal::TTIN, Signal::TTOU] {
+        let mut m = handed_over();
+        assert_eq!(m.on(Asked(wants, Sender::Kernel, Front::Command)), [], "the command goes on");
+        assert_eq!(m.on(Asked(Signal::CONT, Sender::Other, Front::Ours)), [Renew, WAKE]);
+        assert_eq!(m.on(Stopped(wants, Front::Ours)), [GiveTerminal, WAKE]);
+        assert_eq!(machine().on(Asked(wants, Sender::Kernel, Front::Elsewhere)), [Send(Group, wants)]);
+    }
 }

@@ -1,0 +1,82 @@
+//! Who has the keyboard when others than the command want it: the shell that a script was typed into, the program that
+//! started the run.
+
+use std::fs;
+
+use crate::support::play::{SHELLS, plays};
+use crate::support::probe::{quoted, script};
+use crate::support::process::{await_end_of, send};
+use crate::support::pty::Pty;
+use crate::support::wait::wait_for;
+
+/// The number in a file, once it is there.
+fn number_in(path: &std::path::Path) -> i32 {
+    wait_for(&format!("a number in {}", path.display()), || {
+        fs::read_to_string(path).ok()?.strip_suffix('\n')?.parse().ok()
+    })
+}
+
+#[test]
+fn a_shell_whose_script_is_gone_keeps_its_terminal_when_the_command_ends() {
+    // Killed; or ended by itself, with the run left behind.
+    for drive in ["p.wait()", "os._exit(0)"] {
+        plays(&SHELLS, |take| {
+            let driver = format!(
+                "import subprocess
+p = subprocess.Popen(['run', 'sh', '-c', 'echo $$ >command; read x <go; exit 3'])
+while not os.path.exists('command'): pass
+print(os.getpid(), p.pid, file=open('numbers', 'w'), flush=True)
+{drive}"
+            );
+            fs::write(take.path("x"), format!("exec {}\n", quoted(&script(&driver)))).unwrap();
+            take.enters("cd $HERE; mkfifo go; sh $HERE/x");
+            let command = number_in(&take.path("command"));
+            let numbers = wait_for("who runs it", || {
+                let text = fs::read_to_string(take.path("numbers")).ok()?;
+                let (driver, run) = text.strip_suffix('\n')?.split_once(' ')?;
+                Some((driver.parse::<i32>().ok()?, run.parse::<i32>().ok()?))
+            });
+            if drive == "p.wait()" {
+                send(numbers.0, "KILL");
+            }
+            take.glimpses("prompt> ");
+            take.notes_terminal();
+            fs::write(take.path("go"), "\n").unwrap();
+            await_end_of(command);
+            await_end_of(numbers.1);
+            take.notes_terminal();
+            take.enters("");
+            take.glimpses("prompt> ");
+            assert_eq!(take.status(), if drive == "p.wait()" { 137 } else { 0 });
+        });
+    }
+}
+
+#[test]
+fn the_program_that_started_a_run_can_read_the_keyboard_beside_it() {
+    let driver = "import subprocess
+here, there = os.pipe()
+command = 'echo ready; echo >&%d; read x <&3; echo over; exit 3' % there
+p = subprocess.Popen([os.environ['CHG'], '-q', '--', 'sh', '-c', command], pass_fds=[3, there])
+os.read(here, 1)
+for asked in ('first', 'second'): say(asked, sys.stdin.readline().strip())
+os.write(4, b'\\n')
+say('status', p.wait())";
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("x");
+    fs::write(&file, format!("exec {}\n", quoted(&script(driver)))).unwrap();
+    let mut pty = Pty::bash();
+    pty.enters(&format!("mkfifo {0}.go; sh {0} 3<>{0}.go 4>&3", file.display()));
+    pty.sees("ready\r\n");
+    // While the command has the keyboard its reader is stopped, as who reads in the background is; once, not for ever.
+    pty.sees("Stopped");
+    pty.sees("prompt> ");
+    pty.enters("fg");
+    pty.sees("sh ");
+    for asked in ["first", "second"] {
+        pty.enters("line");
+        pty.sees(&format!("{asked} line\r\n"));
+    }
+    pty.sees("over\r\nstatus 3\r\n");
+    pty.sees("prompt> ");
+}
