@@ -9,6 +9,9 @@ use crate::error::Error;
 use crate::model::ids::{GpuIndex, LeaseId};
 use crate::shim::{Arguments, Grant, HOPS};
 
+/// Where execvp(3) of the C library looks in want of a PATH.
+const STANDARD_PATH: &str = "/bin:/usr/bin";
+
 /// A command whose program was found.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
@@ -60,13 +63,14 @@ fn locate(name: &OsStr, path: Option<&OsStr>) -> Result<PathBuf, Error> {
     if name.as_bytes().contains(&b'/') {
         return named(Path::new(name));
     }
+    let path = path.unwrap_or(OsStr::new(STANDARD_PATH));
     let here = env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-    if let Ok(found) = which::which_in(name, path, here) {
+    if let Ok(found) = which::which_in(name, Some(path), here) {
         return Ok(found);
     }
     // As a shell tells "permission denied" from "not found".
     let unusable =
-        env::split_paths(path.unwrap_or_default()).map(|dir| dir.join(name)).find(|file| file.is_file());
+        env::split_paths(path).map(|dir| dir.join(name)).find(|file| file.is_file());
     Err(unusable.map_or_else(|| not_found(name), |file| not_executable(&file, "permission denied")))
 }
 

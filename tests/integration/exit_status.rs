@@ -96,6 +96,22 @@ fn a_script_without_an_interpreter_is_read_by_sh() {
 }
 
 #[test]
+fn a_program_is_looked_for_where_execvp_looks() {
+    let directory = tempfile::tempdir().unwrap();
+    file(directory.path(), "prog", 0o755, "#!/bin/sh\necho here\n");
+    file(directory.path(), "plain", 0o644, "text");
+    for path in ["-u PATH", "PATH=", "PATH=:", "PATH=/no/such:", "PATH=bin:/bin", "PATH=.:/bin"] {
+        for word in ["prog", "true", "plain", "nosuch"] {
+            let [bare, supervised] = BOTH.map(|way| {
+                let text = format!("cd \"$0\"; exec /usr/bin/env {path} $RUN {word} 2>/dev/null");
+                see(way.script("sh", &text).arg(directory.path()))
+            });
+            assert_eq!(supervised, bare, "{word} with {path}");
+        }
+    }
+}
+
+#[test]
 fn words_and_environment_arrive_as_they_were() {
     let seen = same_either_way(
         "bash",
