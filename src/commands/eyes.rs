@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::attribution::{self, Accounts, Detail, Names};
-use crate::gpu::{GpuError, Scanner, Source, Upkeep};
+use crate::gpu::{Farewell, GpuError, Scanner, Source, Upkeep};
 use crate::model::device::{Device, Provider, fake_devices};
 use crate::model::identity::{Here, Identity, Life};
 use crate::model::ids::{GpuIndex, GpuUuid, Megabytes, Pid};
@@ -36,6 +36,8 @@ pub(crate) struct Eyes {
     here: Here,
     accounts: Accounts,
     scanner: Option<Scanner>,
+    /// Helpers that were let go, to be buried with these eyes.
+    farewells: Vec<Farewell>,
     gpus: Vec<GpuSeen>,
     /// GPUs of which nothing is known but their place, and why.
     nameless: Vec<(GpuIndex, Unknown)>,
@@ -51,6 +53,7 @@ impl Eyes {
             here,
             accounts: Accounts::default(),
             scanner: None,
+            farewells: Vec::new(),
             gpus: Vec::new(),
             nameless: Vec::new(),
             owners: BTreeMap::new(),
@@ -134,9 +137,16 @@ impl Eyes {
         self.owners = owners;
     }
 
-    /// Lets go of the driver: nothing of ours holds a GPU while a command runs.
+    /// Lets go of the driver, without waiting: nothing of ours holds a GPU while a command runs.
     pub(crate) fn close(&mut self) {
-        self.scanner = None;
+        self.farewells.retain(|farewell| !farewell.is_over());
+        self.farewells.extend(self.scanner.take().and_then(Scanner::leave));
+    }
+
+    /// As [`Self::closed`], for whoever is there to the end: what was let go is buried then.
+    pub(crate) fn closed_for_good(&mut self) -> Self {
+        self.close();
+        Self { farewells: std::mem::take(&mut self.farewells), ..self.closed() }
     }
 
     /// Hands what is seen of `pool` now to `look`. `asked` are seats whose state is already known better.

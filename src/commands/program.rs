@@ -69,8 +69,7 @@ fn locate(name: &OsStr, path: Option<&OsStr>) -> Result<PathBuf, Error> {
         return Ok(found);
     }
     // As a shell tells "permission denied" from "not found".
-    let unusable =
-        env::split_paths(path).map(|dir| dir.join(name)).find(|file| file.is_file());
+    let unusable = env::split_paths(path).map(|dir| dir.join(name)).find(|file| file.is_file());
     Err(unusable.map_or_else(|| not_found(name), |file| not_executable(&file, "permission denied")))
 }
 

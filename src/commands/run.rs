@@ -114,9 +114,9 @@ fn hold(mut ctx: Context<'_>, grant: Grant, options: &RunOptions) -> Result<Sett
     if let (Some(timeout), Some(place)) = (options.timeout, &options.imposed_by) {
         ctx.out.say(output::limited(timeout, &place.to_string()));
     }
-    ctx.eyes.close();
     let out = ctx.out;
-    let mut around = Around::new(out, ctx.eyes.closed(), applied.pool.clone(), reservation.gpus.clone());
+    let eyes = ctx.eyes.closed_for_good();
+    let mut around = Around::new(out, eyes, applied.pool.clone(), reservation.gpus.clone());
     let first = reservation.gpus.first().and_then(|gpu| applied.pool.slots.get(gpu)?.uuid.as_ref());
     // A hint: without it the next heartbeat finds out.
     around.bell = first.and_then(|uuid| Bell::hang_for(uuid).ok());

@@ -14,7 +14,7 @@ mod wire;
 
 pub(crate) use error::GpuError;
 pub(crate) use inventory::{Persistence, Upkeep};
-pub(crate) use scanner::{Scanner, Source};
+pub(crate) use scanner::{Farewell, Scanner, Source};
 
 #[cfg(test)]
 mod tests;

@@ -26,7 +26,7 @@ pub(crate) enum Source {
     Fake { devices: Vec<Device> },
 }
 
-/// Scans GPUs, as often as asked. Dropping it never waits: the helper ends by itself, or with the launcher.
+/// Scans GPUs, as often as asked. Dropping it buries the helper, as a [`Farewell`] does.
 #[derive(Debug)]
 pub(crate) struct Scanner {
     source: Source,
@@ -243,13 +243,48 @@ impl Scanner {
     }
 }
 
+impl Scanner {
+    /// Lets the helper go without waiting for its end, which is for the farewell to see.
+    pub(crate) fn leave(mut self) -> Option<Farewell> {
+        self.part()
+    }
+
+    fn part(&mut self) -> Option<Farewell> {
+        match std::mem::replace(&mut self.helper, Helper::None) {
+            Helper::None => None,
+            // With a request still in the driver, closing the socket may not be heard for long.
+            Helper::Ready(conversation) => {
+                Some(Farewell { process: conversation.abandon(), patience: LAST_BREATH })
+            }
+            Helper::Leaving(process, _) => Some(Farewell { process, patience: Duration::ZERO }),
+        }
+    }
+}
+
 impl Drop for Scanner {
     fn drop(&mut self) {
-        // With a request still in the driver, closing the socket may not be heard for long.
-        self.abandon();
-        if let Helper::Leaving(process, _) = &self.helper {
-            process.is_gone(Instant::now());
-        }
+        drop(self.part());
+    }
+}
+
+/// A helper that was killed. Dropped, it is waited for, for moments at most, and buried: where the first process of a
+/// container buries nobody it would stay a zombie. One that is stuck in the driver stays behind.
+#[derive(Debug)]
+pub(crate) struct Farewell {
+    process: Process,
+    patience: Duration,
+}
+
+impl Farewell {
+    /// Whether it is gone by now, and buried.
+    pub(crate) fn is_over(&self) -> bool {
+        self.process.is_gone(Instant::now())
+    }
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        self.process.is_gone(Instant::now() + self.patience);
     }
 }
 

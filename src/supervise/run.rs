@@ -116,6 +116,8 @@ impl Supervisor<'_> {
                 self.parts.lose_ear();
             } else {
                 wait::reap(pid);
+                // The number may be somebody of the command's next.
+                self.parts.foreign.remove(&pid);
             }
         }
         None
@@ -289,8 +291,9 @@ impl Parts {
     /// It has ended by itself.
     fn lose_ear(&mut self) {
         if let Some(ear) = self.ear.take() {
+            // Its end of the pipe is closed a moment before it can be buried.
+            wait::reap_blocking(ear.pid());
             self.foreign.remove(&ear.pid());
-            wait::reap(ear.pid());
         }
     }
 

@@ -89,10 +89,15 @@ impl Supervisor<'_> {
     }
 
     /// Who is left of the command's tree, alive. Buries those that are not.
-    fn left(&self) -> Vec<Task> {
+    fn left(&mut self) -> Vec<Task> {
+        let children = children();
+        if let Some(children) = &children {
+            // Who was buried meanwhile has left his number to somebody else.
+            self.parts.foreign.retain(|pid| children.contains(pid));
+        }
         let foreign = &self.parts.foreign;
         let is_ours = |pid: &Pid| *pid != self.parts.child && !foreign.contains(pid);
-        if children().is_some_and(|children| !children.iter().any(is_ours)) {
+        if children.is_some_and(|children| !children.iter().any(is_ours)) {
             return Vec::new();
         }
         let own_group = group_of(own_pid());

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
+use crate::support::host::Host;
 use crate::support::probe::script;
 use crate::support::process::{Actor, Stray, await_end_of, lives, send};
 use crate::support::wait::wait_until;
@@ -198,4 +199,38 @@ fn orphans_that_end_while_the_command_runs_are_buried() {
     });
     actor.say("go");
     actor.ends_with(7);
+}
+
+#[test]
+fn where_nobody_buries_orphans_none_of_our_helpers_stays_a_zombie() {
+    // As in a container whose first process is somebody's script.
+    let host = Host::with_gpus(2);
+    let first = "import ctypes, subprocess
+ctypes.CDLL(None).prctl(36, 1)
+for words in sys.stdin.read().splitlines():
+    for _ in range(5):
+        subprocess.run(f'exec \"$CHG\" {words}', shell=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        left = open(f'/proc/self/task/{os.getpid()}/children').read().split()
+        for pid in left:
+            name = open(f'/proc/{pid}/comm').read().strip()
+            if name.startswith('chg'): say(words, 'leaves', name)
+            os.waitpid(int(pid), 0)";
+    let words = [
+        "status",
+        "doctor",
+        "-q -- true",
+        "-q -- sh -c 'sleep 1000 & exit 3'",
+        "-q -- sh -c 'sleep 0.01 & exit 0'",
+        "--nonblock -g 3 -- true",
+        "reserve -q",
+        "release",
+    ];
+    let words_of_first = script(first);
+    let mut command = host.me().command(&words_of_first[0]);
+    command.args(&words_of_first[1..]).env("CHG", host.program()).stderr(Stdio::null());
+    let mut actor = Actor::start(&mut command);
+    words.iter().for_each(|line| actor.say(line));
+    actor.hang_up();
+    assert_eq!(actor.rest(), Vec::<String>::new());
+    actor.ends_with(0);
 }
