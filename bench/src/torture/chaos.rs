@@ -1,7 +1,7 @@
 //! What happens to a Redis server: killed and started again, with and without its data; stopped for a while; out of
 //! memory; a replica that takes no writes; behind another password.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bench::Result;
 use bench::process::signal;
@@ -10,21 +10,8 @@ use bench::resp::Client;
 use crate::random::Random;
 use crate::world::{World, locked};
 
-/// Strikes the server now and then until the schedule is over; it runs when this returns.
-pub(crate) fn rage(world: &World, mut random: Random, until: Instant) {
-    while !world.is_stopped() {
-        let calm = Duration::from_millis(random.between(1_500, 5_000));
-        if Instant::now() + calm > until {
-            return;
-        }
-        std::thread::sleep(calm);
-        if let Err(error) = strike(world, &mut random) {
-            world.wrong(&format!("the server cannot be brought back: {error}"));
-        }
-    }
-}
-
-fn strike(world: &World, random: &mut Random) -> Result<()> {
+/// Does one of these. The server runs when this returns.
+pub(crate) fn strike(world: &World, random: &mut Random) -> Result<()> {
     let span = Duration::from_millis(random.between(0, 1_500));
     match random.between(0, 10) {
         0..3 => crash(world, span, Data::Kept),

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bench::Result;
 use rusqlite::Connection;
@@ -61,21 +61,8 @@ fn mount(directory: &Path) -> bool {
     }
 }
 
-/// Does one of these now and then until the schedule is over; the store is well when this returns.
-pub(crate) fn rage(world: &World, mut random: Random, until: Instant) {
-    while !world.is_stopped() {
-        let calm = Duration::from_millis(random.between(1_500, 5_000));
-        if Instant::now() + calm > until {
-            return;
-        }
-        std::thread::sleep(calm);
-        if let Err(error) = strike(world, &mut random) {
-            world.wrong(&format!("the disk cannot be played with: {error}"));
-        }
-    }
-}
-
-fn strike(world: &World, random: &mut Random) -> Result<()> {
+/// Does one of these. The store is well when this returns.
+pub(crate) fn strike(world: &World, random: &mut Random) -> Result<()> {
     let span = Duration::from_millis(random.between(0, 1_500));
     match (random.between(0, 3), &world.disk) {
         (0, Some(disk)) => {

@@ -2,7 +2,6 @@
 
 mod actor;
 mod chaos;
-
 mod disk;
 mod hold;
 mod judge;
@@ -129,10 +128,7 @@ fn schedule(world: &World, options: &Options, kind: Kind) {
             }
             scope.spawn(|| watch::watch(world, until));
             scope.spawn(|| wall::wander(world, dice(97), until));
-            scope.spawn(|| match kind {
-                Kind::Redis => chaos::rage(world, dice(98), until),
-                Kind::Sqlite => disk::rage(world, dice(98), until),
-            });
+            scope.spawn(|| rage(world, kind, dice(98), until));
         });
         if let Err(error) = look_back(world, &mut dice(99)) {
             world.wrong(&format!("the judge failed: {error}"));
@@ -140,6 +136,24 @@ fn schedule(world: &World, options: &Options, kind: Kind) {
         world.told().into_iter().for_each(|told| world.wrong(&told));
         if world.is_stopped() || Instant::now() >= end {
             return;
+        }
+    }
+}
+
+/// Strikes the store now and then until the schedule is over.
+fn rage(world: &World, kind: Kind, mut random: Random, until: Instant) {
+    let strike = match kind {
+        Kind::Redis => chaos::strike,
+        Kind::Sqlite => disk::strike,
+    };
+    while !world.is_stopped() {
+        let calm = Duration::from_millis(random.between(1_500, 5_000));
+        if Instant::now() + calm > until {
+            return;
+        }
+        thread::sleep(calm);
+        if let Err(error) = strike(world, &mut random) {
+            world.wrong(&format!("the store cannot be brought back: {error}"));
         }
     }
 }
