@@ -32,14 +32,7 @@ impl Glass {
     pub(crate) fn prints(command: &Command, columns: u16) -> Self {
         let mut glass = Self::start(command, columns, 100);
         glass.pty.ends_with(0);
-        // What was printed last may still be on its way.
-        let mut seen = String::new();
-        wait_for("the last of its output", || {
-            let now = glass.pty.screen();
-            let is_all = !now.is_empty() && now == seen;
-            seen = now;
-            is_all.then_some(())
-        });
+        glass.pty.shows_all();
         glass
     }
 

@@ -151,6 +151,12 @@ impl Pty {
         self.keyboard = None;
     }
 
+    /// Waits until all is shown that was ever printed: nobody is on the terminal any more.
+    pub(crate) fn shows_all(&self) {
+        let (_, watcher) = self.keyboard.as_ref().unwrap();
+        wait_until("the last of the output", || watcher.thread.as_ref().is_some_and(JoinHandle::is_finished));
+    }
+
     pub(crate) fn ends(&mut self) -> ExitStatus {
         let screen = self.screen();
         wait_for(&format!("the end of the session: {screen:?}"), || self.leader.try_wait().unwrap())
