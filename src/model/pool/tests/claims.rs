@@ -98,7 +98,7 @@ fn roots_container_is_named_by_what_its_engine_told() {
     };
     let container = |name: Option<&str>, host_uid| Origin::Container {
         engine: "docker".into(),
-        id: "0123456789abcdef".into(),
+        id: "0123456789abcdef".repeat(4),
         name: name.map(str::to_owned),
         host_uid,
     };
