@@ -146,7 +146,7 @@ impl Source<'_> {
         let of_others = |text: &str| {
             text.match_indices("/proc/").any(|(at, _)| {
                 let rest = &text[at + "/proc/".len()..];
-                !["self", "thread-self", "net/", "sys/", "meminfo", "uptime"]
+                !["self", "thread-self", "net/", "sys/", "driver/", "meminfo", "uptime"]
                     .iter()
                     .any(|own| rest.starts_with(own))
             })
