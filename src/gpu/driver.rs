@@ -24,7 +24,7 @@ const GPU_NOT_FOUND: u32 = 28;
 const MIG_ENABLED: u32 = 1;
 /// What every question to the driver goes through, and what is there as long as it is loaded, in containers too.
 const CONTROL: &str = "/dev/nvidiactl";
-const LOADED: &str = "/proc/driver/nvidia/version";
+const LOADED: &str = "/sys/module/nvidia";
 
 /// The loaded library. It is never unloaded: the helper ends with it, and shutting it down may hang, or panic where
 /// the library lacks nvmlShutdown.
