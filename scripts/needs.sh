@@ -7,6 +7,7 @@ package_of() {
     case $1 in
     busybox) echo busybox-static ;;
     chattr) echo e2fsprogs ;;
+    dropbear) echo dropbear-bin ;;
     cc) echo gcc libc6-dev ;;
     ip) echo iproute2 ;;
     setpriv) echo util-linux ;;

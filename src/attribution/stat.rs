@@ -60,7 +60,7 @@ impl Stat {
 /// sshd and its child for one session (sshd-session since OpenSSH 9.8); the servers that sessions are detached from.
 fn keeper(name: &[u8]) -> Option<Through> {
     match name {
-        b"sshd" | b"sshd-session" => Some(Through::Ssh),
+        b"sshd" | b"sshd-session" | b"dropbear" => Some(Through::Ssh),
         b"mosh-server" => Some(Through::Mosh),
         b"tmux: server" => Some(Through::Tmux),
         b"screen" => Some(Through::Screen),
@@ -111,9 +111,9 @@ mod tests {
     #[test]
     fn who_keeps_sessions_is_told_by_name() {
         let keeps = |name| Stat::parse(&line(name, "S", 1)).and_then(|stat| stat.keeps);
-        let names = ["sshd", "sshd-session", "tmux: server", "screen", "mosh-server"];
+        let names = ["sshd", "sshd-session", "dropbear", "tmux: server", "screen", "mosh-server"];
         let kept = names.map(|name| keeps(name).map_or("", Through::as_str));
-        assert_eq!(kept, ["ssh", "ssh", "tmux", "screen", "mosh"]);
+        assert_eq!(kept, ["ssh", "ssh", "ssh", "tmux", "screen", "mosh"]);
         for other in ["tmux: client", "ssh", "ssh-agent", "", "sshd) S 1 (x", "(sshd)"] {
             assert_eq!(keeps(other), None, "{other:?}");
         }

@@ -1,7 +1,6 @@
 //! Where the processes on the GPUs came from: a login behind root, a service, a session, a container by its group, ssh
 //! and tmux.
 
-use std::fs;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
@@ -10,6 +9,8 @@ use crate::support::cgroup::Cgroups;
 use crate::support::host::{Host, User, ageless, can_be_others};
 use crate::support::job::Job;
 use crate::support::skip;
+
+mod ssh;
 
 /// The only process on a GPU, as JSON tells it.
 fn only_process(host: &Host, gpu: usize) -> Value {
@@ -221,7 +222,7 @@ fn root_within_a_users_own_namespace_is_the_user() {
 
 #[test]
 fn what_a_person_works_through_is_told_by_the_ancestors() {
-    let host = Host::with_gpus(2);
+    let host = Host::with_gpus(3);
     let worker = host.gpus.worker("python3");
     let socket = host.path("tmux");
     let tmux = |user: User<'_>, words: &[&str]| {
@@ -239,41 +240,13 @@ fn what_a_person_works_through_is_told_by_the_ancestors() {
             tmux(host.me(), &["kill-server"]).unwrap();
         }
     }
-    if let Some(mut ssh) = ssh(&host) {
-        let _session = Job::start(ssh.arg(command(1)).stdin(Stdio::null()));
+    if let Some(_session) = ssh::by_openssh(&host, &command(1)) {
         host.processes_on(1, 1);
         assert_eq!(only_process(&host, 1)["through"], "ssh");
     }
-}
-
-/// A client of ssh with a server of its own at the other end of a pipe; the words that follow are run there.
-fn ssh(host: &Host) -> Option<Command> {
-    let (key, config) = (host.path("key"), host.path("sshd_config"));
-    let generated =
-        host.me().command("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).status();
-    if !generated.is_ok_and(|status| status.success()) {
-        skip("no ssh here");
-        return None;
+    if let Some(_session) = ssh::by_dropbear(&host, &command(2)) {
+        host.processes_on(2, 1);
+        let process = only_process(&host, 2);
+        assert_eq!((&process["through"], &process["user"]), (&json!("ssh"), &json!("uid 23001")));
     }
-    let key = key.display();
-    let text = format!(
-        "HostKey {key}\nAuthorizedKeysFile {key}.pub\nStrictModes no\nUsePAM no\nPermitRootLogin yes\nPidFile none\n"
-    );
-    fs::write(&config, text).unwrap();
-    let client = || {
-        let mut ssh = host.me().command("ssh");
-        ssh.args(["-F", "none", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no"])
-            .args(["-o", "UserKnownHostsFile=/dev/null", "-o"])
-            .arg(format!("ProxyCommand=/usr/sbin/sshd -i -f {}", config.display()))
-            .arg("-i")
-            .arg(key.to_string())
-            .arg("here");
-        ssh
-    };
-    let tried = client().arg("true").stdin(Stdio::null()).output().unwrap();
-    if !tried.status.success() {
-        skip(&format!("no ssh server can be run here: {}", String::from_utf8_lossy(&tried.stderr).trim()));
-        return None;
-    }
-    Some(client())
 }
