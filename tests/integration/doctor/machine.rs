@@ -88,8 +88,7 @@ fn why_the_driver_does_not_answer_is_told_by_what_is_there() {
     }
     let host = equipped(Host::with_gpus(1));
     let examine = |prepare: &str| examined(&mut host.me().elsewhere(&["--mount"], prepare, &["doctor"]));
-    let module =
-        "mount -t tmpfs none /proc/driver; mkdir /proc/driver/nvidia; touch /proc/driver/nvidia/version";
+    let module = "mount -t tmpfs none /sys/module; mkdir /sys/module/nvidia";
     // What the library says of all three it cannot tell apart.
     host.gpus.fail("nvmlInit_v2", None, Code::DRIVER_NOT_LOADED);
     let control = [("nvidiactl", 0o666)];
