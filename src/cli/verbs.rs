@@ -124,7 +124,7 @@ pub(crate) struct ReserveArgs {
     /// A label that tells apart people who share an account
     #[arg(short, long, value_name = "LABEL", help_heading = TOLD, value_parser = values::text)]
     pub(crate) user: Option<String>,
-    /// Also a GPU in use without reservation: adopts one's own job on it
+    /// Also a GPU that nobody but jobs of one's own uses: adopts them
     #[arg(short, long, help_heading = RESERVATION)]
     pub(crate) force: bool,
     /// End with the adopted processes

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::ids::{GpuIndex, LeaseId, Megabytes, Timestamp};
 use super::pool::Pool;
 use super::process::Process;
-use super::reservation::Past;
+use super::reservation::{Holder, Past};
 use super::seen::{Context, Seat, Seen, Unknown};
 
 mod doubt;
@@ -104,7 +104,23 @@ pub(crate) enum Role {
     Orphan { of: LeaseId },
 }
 
+impl Judged {
+    /// Whether it is a job of this holder's own, beyond doubt.
+    pub(super) fn is_own_job_of(&self, holder: &Holder) -> bool {
+        let Some(person) = self.process.person() else { return false };
+        self.role != Role::System
+            && (holder.uid == Some(person)
+                || holder.login.as_ref() == Some(&self.process.account_of(person, str::to_owned)))
+    }
+}
+
 impl Occupancy {
+    /// Whether jobs of this holder's own are all that runs on it.
+    pub(super) fn is_used_by_nobody_but(&self, holder: &Holder) -> bool {
+        let mut jobs = self.processes.iter().filter(|judged| judged.role != Role::System).peekable();
+        jobs.peek().is_some() && jobs.all(|judged| judged.is_own_job_of(holder))
+    }
+
     /// Whether it may be granted: nobody's, and idle.
     #[cfg(test)]
     pub(crate) const fn is_available(&self) -> bool {

@@ -30,30 +30,31 @@ const SILENT_GO: Duration = Duration::from_secs(120);
 
 /// Who of the line may have GPUs now, and what is left.
 #[derive(Debug)]
-pub(crate) struct Plan {
+pub(crate) struct Plan<'j> {
     /// In order of the line. Each would be granted if it asked now.
     pub(crate) grants: Vec<(LeaseId, Vec<GpuIndex>)>,
     /// Those found dead on the way.
     pub(crate) dead: Vec<LeaseId>,
     /// What is left for those behind.
-    pub(super) supply: Supply,
+    pub(super) supply: Supply<'j>,
 }
 
-/// Plans for everybody in line.
+/// Plans for everybody in line: who would be granted what.
 #[cfg(test)]
-pub(crate) fn plan(pool: &Pool, seen: &Seen<'_>, now: Timestamp) -> Plan {
-    let supply = Supply::judged(pool, seen, &occupancies(pool, seen, now));
-    plan_ahead(pool.waiters.len(), pool, supply, Some(seen), now)
+pub(crate) fn grants(pool: &Pool, seen: &Seen<'_>, now: Timestamp) -> Vec<(LeaseId, Vec<GpuIndex>)> {
+    let judged = occupancies(pool, seen, now);
+    let supply = Supply::judged(pool, seen, &judged);
+    plan_ahead(pool.waiters.len(), pool, supply, Some(seen), now).grants
 }
 
 /// Plans for those in line before `place`. The life of a waiter is asked for only where it would change something.
-pub(super) fn plan_ahead(
+pub(super) fn plan_ahead<'j>(
     place: usize,
     pool: &Pool,
-    supply: Supply,
+    supply: Supply<'j>,
     seen: Option<&Seen<'_>>,
     now: Timestamp,
-) -> Plan {
+) -> Plan<'j> {
     let mut plan = Plan { grants: Vec::new(), dead: Vec::new(), supply };
     for (position, waiter) in pool.waiters.iter().take(place).enumerate() {
         if plan.supply.is_exhausted() {
@@ -89,10 +90,10 @@ pub(crate) fn to_ring(
     now: Timestamp,
     but: Option<&LeaseId>,
 ) -> Vec<LeaseId> {
-    let supply = match seen {
-        Some(seen) => Supply::judged(pool, seen, &occupancies(pool, seen, now)),
-        None => Supply::recorded(pool),
-    };
+    let judged = seen.map(|seen| (seen, occupancies(pool, seen, now)));
+    let supply = judged
+        .as_ref()
+        .map_or_else(|| Supply::recorded(pool), |(seen, judged)| Supply::judged(pool, seen, judged));
     let served = plan_ahead(pool.waiters.len(), pool, supply, seen, now).grants;
     let moved_up = |(position, waiter): (usize, &Waiter)| position < LOOKING && waiter.looked == now;
     pool.waiters

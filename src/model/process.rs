@@ -79,6 +79,19 @@ impl Process {
         }
     }
 
+    /// The account that answers for it, where that is known: behind root who logged in, of root in a container nobody.
+    pub(crate) fn person(&self) -> Option<Uid> {
+        match &self.origin {
+            Origin::Container { host_uid: Some(uid), .. } => Some(*uid),
+            // The login behind a container of podman's is its user's; others hang below a daemon.
+            Origin::Container { engine, host_uid: None, .. } if self.is_nobody_in_particular() => {
+                self.login_uid.filter(|_| engine == "podman")
+            }
+            _ if self.is_nobody_in_particular() => self.login_uid.or(self.uid),
+            _ => self.uid,
+        }
+    }
+
     fn is_nobody_in_particular(&self) -> bool {
         self.uid.is_none_or(|uid| uid == Uid::ROOT || uid == Uid::OVERFLOW)
     }
@@ -198,5 +211,32 @@ mod tests {
         let box_of =
             |id: &str| Origin::Container { engine: "lxc".into(), id: id.into(), name: None, host_uid: None };
         assert_eq!(shown(Some(0), None, None, box_of("students_trainer")), "container students_trainer");
+    }
+
+    #[test]
+    fn the_person_behind_root_is_who_logged_in_and_behind_a_container_of_roots_nobody() {
+        let person = |uid, login, origin| process(uid, None, login, origin).person().map(|uid: Uid| uid.0);
+        let podman = || Origin::Container {
+            engine: "podman".into(),
+            id: "1a2b3c4d5e6f".into(),
+            name: None,
+            host_uid: None,
+        };
+        let alice = Some((1001, "alice"));
+        for (uid, login, origin, expected) in [
+            (Some(1002), None, Origin::Unknown, Some(1002)),
+            (Some(1002), alice, Origin::Unknown, Some(1002)),
+            (Some(0), alice, Origin::Unknown, Some(1001)),
+            (Some(0), None, Origin::Unknown, Some(0)),
+            (None, None, Origin::Unknown, None),
+            (Some(0), None, container(None, Some("web")), None),
+            (Some(0), alice, container(None, Some("web")), None),
+            (Some(0), alice, podman(), Some(1001)),
+            (Some(0), None, podman(), None),
+            (Some(1002), None, container(None, None), Some(1002)),
+            (Some(101_000), alice, container(Some(1001), None), Some(1001)),
+        ] {
+            assert_eq!(person(uid, login, origin.clone()), expected, "{uid:?} {login:?} {origin:?}");
+        }
     }
 }

@@ -49,7 +49,7 @@ pub(crate) enum OnBusy {
 pub(crate) enum InUse {
     #[default]
     Avoid,
-    /// `--force`: take them, and adopt the processes of the actor's own uid that are on them.
+    /// `--force`: take those on which nobody but the actor computes, and adopt what runs there.
     Adopt,
 }
 
@@ -76,6 +76,11 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    /// Whether it is to end with the processes that it adopts.
+    pub(crate) fn ends_with_its_jobs(&self) -> bool {
+        self.until_exit == UntilExit::Yes && self.in_use == InUse::Adopt
+    }
+
     /// Whether its time to wait is over: this was its last look.
     pub(crate) fn has_given_up(&self) -> bool {
         self.on_busy == OnBusy::Queue { at_most: Some(Duration::ZERO) }

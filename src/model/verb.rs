@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::device::Provider;
 use super::ids::{GpuIndex, LeaseId, Timestamp};
 use super::record::{PoolRecord, Record};
-use super::request::Request;
+use super::request::{Demand, InUse, Request};
 use super::reservation::{Ending, Holder, Kind, Reservation};
 use super::seen::Unknown;
 use super::share::Share;
@@ -171,7 +171,9 @@ pub(crate) struct User {
 pub(crate) enum Refusal {
     /// The GPUs are not free, and the request does not wait.
     Busy {
-        demand: super::request::Demand,
+        demand: Demand,
+        /// What was to be done about GPUs in use without reservation.
+        in_use: InUse,
         available: Vec<GpuIndex>,
         blocked_by: Vec<Blocker>,
         /// What the person holds, where that stands in the way.

@@ -2,8 +2,8 @@
 
 use crate::model::ids::{GpuIndex, LeaseId, Timestamp};
 use crate::model::record::PoolRecord;
-use crate::model::request::Demand;
-use crate::model::verb::{Blocker, Refusal};
+use crate::model::request::{Demand, InUse};
+use crate::model::verb::{Blocker, Refusal, Why};
 
 use super::blockers::{Ages, counted, sentence};
 use super::escape::clip;
@@ -74,6 +74,9 @@ fn hint(refusal: &Refusal) -> Option<String> {
             "release some first, or wait in line for that without --nonblock; the limit is max_gpus_per_user"
         }
         Refusal::BeyondShare { .. } => "ask for fewer; the limit is max_gpus_per_user",
+        Refusal::Busy { in_use: InUse::Adopt, blocked_by, .. } if blocked_by.iter().any(is_used) => {
+            "--force adopts jobs of your own and takes a GPU from nobody else; without --nonblock you wait in line"
+        }
         Refusal::Busy { demand: Demand::Exactly(_), .. } => {
             "run 'chg status' or choose others; without --nonblock you wait in line"
         }
@@ -91,7 +94,7 @@ fn hint(refusal: &Refusal) -> Option<String> {
             "choose this machine's store with --store; 'chg admin --provider nvidia --force' makes the pool anew from this machine's"
         }
         Refusal::NothingToAdopt { .. } => {
-            "'chg status' shows what does; without --until-exit they are reserved all the same"
+            "'chg status' shows where your jobs run; without --until-exit, GPUs that are free are reserved"
         }
         Refusal::PoolExists { .. } => "'chg admin --force' changes it",
         Refusal::StillReserved { .. } => "'chg status' shows by whom; they have to be released first",
@@ -104,6 +107,10 @@ fn hint(refusal: &Refusal) -> Option<String> {
         Refusal::Ended { .. } => return None,
     };
     Some(hint.to_owned())
+}
+
+const fn is_used(blocker: &Blocker) -> bool {
+    matches!(blocker.why, Why::Used { .. })
 }
 
 fn busy(demand: &Demand, available: &[GpuIndex], blocked_by: &[Blocker], now: Timestamp) -> String {

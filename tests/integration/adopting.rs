@@ -57,7 +57,7 @@ fn with_until_exit_it_ends_at_its_expiry_all_the_same_and_the_job_goes_on() {
 }
 
 #[test]
-fn others_on_the_gpu_are_not_adopted_and_are_called_what_they_are() {
+fn a_gpu_that_others_use_too_is_waited_for_until_one_is_alone_there() {
     if !can_be_others() {
         return;
     }
@@ -65,25 +65,59 @@ fn others_on_the_gpu_are_not_adopted_and_are_called_what_they_are() {
         let host = Host::on(store, 1);
         let own = host.user(1).takes_without_asking(&[0], "python3");
         let others = host.user(2).takes_without_asking(&[0], "jupyter");
-        host.user(1).does(&ADOPT);
-        let line = ageless(&host.line(0));
+        let refused = host.user(1).runs(&[&ADOPT[..], &["--nonblock"]].concat());
         let expected = format!(
-            "GPU 0: IN USE by uid 23001 for T (manual, expires in T) [validated: 2052MB, 2 processes] + IN USE WITHOUT \
-             RESERVATION by user uid 23002 - 1024MB used by PID {} (jupyter)",
+            "error: GPU 0 is in use without reservation by uid 23001 (PID {}, python3) and uid 23002 (PID {}, jupyter)\n\
+             hint: --force adopts jobs of your own and takes a GPU from nobody else; without --nonblock you wait in line\n",
+            own.pid(),
             others.pid()
         );
-        assert_eq!(line, expected, "{store:?}");
+        assert_eq!((refused.code, sorted(&refused.stderr)), (Some(75), sorted(&expected)), "{store:?}");
+        // Where nothing runs of one's own there is nothing to end with, and nothing to wait for.
+        let refused = host.user(3).runs(&ADOPT);
+        assert_eq!(refused.code, Some(1), "{refused}");
+        assert!(refused.stderr.starts_with("error: no process of yours runs on GPU 0\n"), "{refused}");
+        let waiter = host.user(1).waits(&ADOPT);
+        let left = Instant::now();
+        drop(others);
+        waiter.finishes_soon_after(left);
+        let line = ageless(&host.line(0));
+        assert_eq!(
+            line, "GPU 0: IN USE by uid 23001 for T (manual, expires in T) [validated: 1028MB, 1 processes]",
+            "{store:?}"
+        );
+        // Who comes later is adopted by nobody, and called what he is.
+        let others = host.user(2).takes_without_asking(&[0], "jupyter");
+        let line = ageless(&host.line(0));
+        assert!(
+            line.ends_with(&format!(
+                " + IN USE WITHOUT RESERVATION by user uid 23002 - 1024MB used by PID {} (jupyter)",
+                others.pid()
+            )),
+            "{line}"
+        );
         // Its end is that of the holder's own: the other's process holds nothing.
         drop(own);
         let line = host.shows(0, "GPU 0: IN USE WITHOUT RESERVATION by user uid 23002 - ");
         assert!(line.contains(&format!("PID {} (jupyter)", others.pid())), "{line}");
-        assert_eq!(host.user(3).runs(&["-G", "0", "--nonblock", "--", "true"]).code, Some(75));
-        // Where nothing runs of one's own there is nothing to end with.
-        let refused = host.user(3).runs(&ADOPT);
-        assert_eq!(refused.code, Some(1), "{refused}");
-        assert!(refused.stderr.starts_with("error: no process of yours runs on GPU 0\n"), "{refused}");
-        host.user(3).does(&["reserve", "-G", "0", "--force"]);
     }
+}
+
+/// The words of a text, in whatever order those who took as much memory are told.
+fn sorted(text: &str) -> Vec<&str> {
+    let mut words: Vec<&str> = text.split_whitespace().collect();
+    words.sort_unstable();
+    words
+}
+
+#[test]
+fn by_number_until_exit_finds_the_gpu_that_the_job_is_on() {
+    let host = Host::with_gpus(3);
+    let job = host.me().takes_without_asking(&[2], "python3");
+    let reserved = host.me().does(&["reserve", "--force", "--until-exit", "--short"]);
+    assert_eq!(reserved.stdout, "2\n");
+    drop(job);
+    host.shows(2, "AVAILABLE");
 }
 
 #[test]

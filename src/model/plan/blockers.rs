@@ -16,7 +16,7 @@ pub(in crate::model) fn blockers(
     pool: &Pool,
     seen: &Seen<'_>,
     judged: &BTreeMap<GpuIndex, Occupancy>,
-    supply: &Supply,
+    supply: &Supply<'_>,
     ask: &Ask<'_>,
 ) -> Vec<Blocker> {
     let usable = supply.usable(ask);
@@ -30,7 +30,7 @@ pub(in crate::model) fn blockers(
         .collect()
 }
 
-fn why(pool: &Pool, seen: &Seen<'_>, supply: &Supply, occupancy: &Occupancy) -> Option<Why> {
+fn why(pool: &Pool, seen: &Seen<'_>, supply: &Supply<'_>, occupancy: &Occupancy) -> Option<Why> {
     let gpu = occupancy.gpu;
     let why = match (&occupancy.claim, &occupancy.usage) {
         (Claim::Damaged { .. }, _) => Why::Damaged,
@@ -65,8 +65,11 @@ fn why(pool: &Pool, seen: &Seen<'_>, supply: &Supply, occupancy: &Occupancy) -> 
 }
 
 fn users(occupancy: &Occupancy) -> Vec<User> {
-    let users = occupancy.processes.iter().filter(|judged| judged.role != Role::System);
-    users.map(|judged| user(&judged.process)).collect()
+    // As it is shown: what belongs to the system is what uses it where nobody else does.
+    let (system, people): (Vec<_>, Vec<_>) =
+        occupancy.processes.iter().partition(|judged| judged.role == Role::System);
+    let users = if people.is_empty() { system } else { people };
+    users.into_iter().map(|judged| user(&judged.process)).collect()
 }
 
 fn user(process: &Process) -> User {

@@ -7,7 +7,7 @@ use crate::model::ids::{GpuIndex, LeaseId};
 use crate::model::occupancy::{Claim, Occupancy, Role, Usage};
 use crate::model::pool::{Pool, SlotState};
 use crate::model::request::{Demand, InUse, Request};
-use crate::model::reservation::Holder;
+use crate::model::reservation::{Holder, UntilExit};
 use crate::model::seen::Seen;
 use crate::model::share::Share;
 use crate::model::strategy::Candidate;
@@ -19,7 +19,7 @@ enum Stock {
     Free,
     /// Memory is still being given back: free by itself, in a moment.
     Draining,
-    /// In use without reservation: only `--force` takes it.
+    /// In use without reservation: only `--force` takes it, and only from oneself.
     Used,
     /// Reserved, or somebody sits on it: free when that one ends.
     Held,
@@ -29,8 +29,10 @@ enum Stock {
 
 /// The pool's GPUs while the line is walked: what was taken or set aside for those ahead is not there for those behind.
 #[derive(Debug)]
-pub(crate) struct Supply {
+pub(crate) struct Supply<'j> {
     stock: BTreeMap<GpuIndex, Stock>,
+    /// What the stock was judged by; none where it is by the records alone.
+    judged: Option<&'j BTreeMap<GpuIndex, Occupancy>>,
     taken: BTreeMap<GpuIndex, LeaseId>,
     /// How many GPUs those ahead are about to get, by person.
     promised: Vec<(String, usize)>,
@@ -42,6 +44,7 @@ pub(crate) struct Ask<'a> {
     pub(crate) holder: &'a Holder,
     pub(crate) demand: &'a Demand,
     pub(crate) in_use: InUse,
+    pub(crate) until_exit: UntilExit,
     pub(crate) share: Option<NonZeroU32>,
     /// What it has in part already (waiters of the Go program).
     pub(crate) has: &'a [GpuIndex],
@@ -53,13 +56,21 @@ impl<'a> Ask<'a> {
             holder: &waiter.holder,
             demand: &waiter.demand,
             in_use: waiter.in_use,
+            until_exit: UntilExit::No,
             share: waiter.share,
             has: &waiter.allocated,
         }
     }
 
     pub(crate) fn of_request(request: &'a Request, holder: &'a Holder) -> Self {
-        Self { holder, demand: &request.demand, in_use: request.in_use, share: request.share, has: &[] }
+        Self {
+            holder,
+            demand: &request.demand,
+            in_use: request.in_use,
+            until_exit: request.until_exit,
+            share: request.share,
+            has: &[],
+        }
     }
 
     /// Whether this GPU is one of those that would do.
@@ -101,15 +112,15 @@ impl Turn {
     }
 }
 
-impl Supply {
+impl<'j> Supply<'j> {
     /// By all that was seen.
-    pub(crate) fn judged(pool: &Pool, seen: &Seen<'_>, judged: &BTreeMap<GpuIndex, Occupancy>) -> Self {
+    pub(crate) fn judged(pool: &Pool, seen: &Seen<'_>, judged: &'j BTreeMap<GpuIndex, Occupancy>) -> Self {
         let stock = |gpu: GpuIndex| match judged.get(&gpu) {
             Some(occupancy) if new_number(pool, seen, gpu).is_none() => stock_of(occupancy),
             _ => Stock::Out,
         };
         let stock = pool.slots.keys().map(|gpu| (*gpu, stock(*gpu))).collect();
-        Self { stock, taken: BTreeMap::new(), promised: Vec::new() }
+        Self { stock, judged: Some(judged), taken: BTreeMap::new(), promised: Vec::new() }
     }
 
     /// By the records alone, as if nobody used a GPU without reservation.
@@ -120,12 +131,15 @@ impl Supply {
             SlotState::Damaged { .. } => Stock::Out,
         };
         let stock = pool.slots.iter().map(|(gpu, slot)| (*gpu, stock(&slot.state))).collect();
-        Self { stock, taken: BTreeMap::new(), promised: Vec::new() }
+        Self { stock, judged: None, taken: BTreeMap::new(), promised: Vec::new() }
     }
 
     /// Whether there is nothing left that anybody could take.
     pub(crate) fn is_exhausted(&self) -> bool {
-        self.stock.keys().all(|gpu| !self.is_usable(*gpu, InUse::Adopt))
+        let may_be_had = |(gpu, stock): (&GpuIndex, &Stock)| {
+            matches!(stock, Stock::Free | Stock::Used) && !self.taken.contains_key(gpu)
+        };
+        !self.stock.iter().any(may_be_had)
     }
 
     /// Who has it, of those ahead.
@@ -144,7 +158,7 @@ impl Supply {
 
     /// Those that `ask` could have at once, ascending.
     pub(crate) fn usable(&self, ask: &Ask<'_>) -> Vec<GpuIndex> {
-        let usable = |gpu: &GpuIndex| ask.wants(*gpu) && self.is_usable(*gpu, ask.in_use);
+        let usable = |gpu: &GpuIndex| ask.wants(*gpu) && self.is_usable(*gpu, ask);
         self.stock.keys().copied().filter(usable).collect()
     }
 
@@ -174,12 +188,14 @@ impl Supply {
         }
     }
 
-    /// The best `count` of `usable`, ascending: by the pool's strategy, and those in use only for want of others.
+    /// The best `count` of `usable`, ascending: by the pool's strategy, and those in use only for want of others, unless
+    /// it is for their jobs that they are asked for.
     fn choose(&self, pool: &Pool, ask: &Ask<'_>, mut usable: Vec<GpuIndex>, count: usize) -> Vec<GpuIndex> {
         if count < usable.len() {
             let mut ranked: Vec<_> = usable.iter().map(|gpu| candidate(pool, *gpu)).collect();
             pool.strategy.rank(&mut ranked, ask.holder);
-            ranked.sort_by_key(|c| self.stock.get(&c.gpu) != Some(&Stock::Free));
+            let wanted = if ask.until_exit == UntilExit::Yes { Stock::Used } else { Stock::Free };
+            ranked.sort_by_key(|c| self.stock.get(&c.gpu) != Some(&wanted));
             usable = ranked.iter().take(count).map(|c| c.gpu).collect();
             usable.sort_unstable();
         }
@@ -191,20 +207,28 @@ impl Supply {
         Share::of(pool, holder, limit, own.map(|(_, gpus)| gpus).sum())
     }
 
-    fn is_usable(&self, gpu: GpuIndex, in_use: InUse) -> bool {
+    fn is_usable(&self, gpu: GpuIndex, ask: &Ask<'_>) -> bool {
         let fit = match self.stock.get(&gpu) {
             Some(Stock::Free) => true,
-            Some(Stock::Used | Stock::Draining) => in_use == InUse::Adopt,
-            Some(Stock::Held | Stock::Out) | None => false,
+            Some(Stock::Used) => self.may_adopt(gpu, ask),
+            Some(Stock::Draining | Stock::Held | Stock::Out) | None => false,
         };
         fit && !self.taken.contains_key(&gpu)
+    }
+
+    /// Whether `ask` takes a GPU in use for what it is in use for. Where somebody else computes, or may, it would take
+    /// the GPU from them.
+    fn may_adopt(&self, gpu: GpuIndex, ask: &Ask<'_>) -> bool {
+        let occupancy = self.judged.and_then(|judged| judged.get(&gpu));
+        ask.in_use == InUse::Adopt
+            && occupancy.is_some_and(|occupancy| occupancy.is_used_by_nobody_but(ask.holder))
     }
 
     /// Whether `ask` could be served if only everybody gave back what they hold.
     fn releases_would_do(&self, ask: &Ask<'_>) -> bool {
         let coming = |gpu: &GpuIndex| match self.stock.get(gpu) {
             Some(Stock::Free | Stock::Draining | Stock::Held) => true,
-            Some(Stock::Used) => ask.in_use == InUse::Adopt,
+            Some(Stock::Used) => self.may_adopt(*gpu, ask),
             Some(Stock::Out) | None => false,
         };
         match ask.demand {

@@ -6,10 +6,10 @@ use std::num::NonZeroU32;
 use super::{Moment, Pool};
 use crate::model::identity::Identity;
 use crate::model::ids::{GpuIndex, LeaseId, Timestamp};
-use crate::model::occupancy::{Occupancy, Role};
+use crate::model::occupancy::{Occupancy, Usage};
 use crate::model::plan::{Ask, Supply, Turn, blockers, nearest_ahead, occupancies, plan_ahead};
 use crate::model::request::{Actor, Demand, InUse, OnBusy, Request};
-use crate::model::reservation::{Author, Kind, Reservation, UntilExit};
+use crate::model::reservation::{Author, Kind, Reservation};
 use crate::model::share::Share;
 use crate::model::verb::{Blocker, Outcome, Refusal, Standing};
 use crate::model::waiter::Waiter;
@@ -37,6 +37,10 @@ impl Pool {
         let stood = request.enqueued.filter(|_| request.on_busy != OnBusy::Refuse);
         let (place, enqueued) = self.place_of(&request.id, stood, moment.now);
         let judged = occupancies(self, moment.seen, moment.now);
+        if let Some(refusal) = ends_with_nothing(actor, request, &judged) {
+            self.drop_waiters(std::slice::from_ref(&request.id), moment.now);
+            return Outcome::Refused(refusal);
+        }
         let supply = Supply::judged(self, moment.seen, &judged);
         let plan = plan_ahead(place, self, supply, Some(moment.seen), moment.now);
         let turn = plan.supply.turn(self, &Ask::of_request(request, &actor.holder));
@@ -44,8 +48,7 @@ impl Pool {
             Turn::Fits(gpus) if !request.has_given_up() => {
                 self.drop_waiters(&plan.dead, moment.now);
                 let adopted = adopted(actor, request, &gpus, &judged, moment);
-                let ends_with_nothing = request.until_exit == UntilExit::Yes && adopted.is_empty();
-                if ends_with_nothing && request.in_use == InUse::Adopt {
+                if adopted.is_empty() && request.ends_with_its_jobs() {
                     self.drop_waiters(std::slice::from_ref(&request.id), moment.now);
                     return Outcome::Refused(Refusal::NothingToAdopt { gpus });
                 }
@@ -171,7 +174,8 @@ impl Shortage {
         if gave_up {
             Refusal::GaveUp { available, blocked_by, share }
         } else {
-            Refusal::Busy { demand: request.demand.clone(), available, blocked_by, share }
+            let demand = request.demand.clone();
+            Refusal::Busy { demand, in_use: request.in_use, available, blocked_by, share }
         }
     }
 }
@@ -199,6 +203,19 @@ fn waiter(actor: &Actor, request: &Request, enqueued: Timestamp, now: Timestamp)
     }
 }
 
+/// Whether it shall end with jobs that are nowhere to be seen: to wait would bring none.
+fn ends_with_nothing(actor: &Actor, request: &Request, judged: &Judged) -> Option<Refusal> {
+    let ask = Ask::of_request(request, &actor.holder);
+    let wanted = || judged.values().filter(|occupancy| ask.wants(occupancy.gpu));
+    let may_have_one = |occupancy: &Occupancy| {
+        matches!(occupancy.usage, Usage::Unknown(_))
+            || occupancy.processes.iter().any(|judged| judged.is_own_job_of(&actor.holder))
+    };
+    let ends_with_nothing = request.ends_with_its_jobs() && !wanted().any(may_have_one);
+    ends_with_nothing
+        .then(|| Refusal::NothingToAdopt { gpus: wanted().map(|occupancy| occupancy.gpu).collect() })
+}
+
 /// The actor's own processes on `gpus`, for a request that takes GPUs in use.
 fn adopted(
     actor: &Actor,
@@ -213,7 +230,7 @@ fn adopted(
     let here = moment.seen.here;
     let processes = gpus.iter().filter_map(|gpu| judged.get(gpu)).flat_map(|occupancy| &occupancy.processes);
     let mut adopted: Vec<_> = processes
-        .filter(|judged| judged.role != Role::System && judged.process.uid == Some(actor.uid))
+        .filter(|judged| judged.is_own_job_of(&actor.holder))
         .filter_map(|judged| {
             Some(Identity {
                 boot: here.boot.clone(),

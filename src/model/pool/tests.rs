@@ -1,5 +1,6 @@
 //! The pool's verbs under named cases and generated histories.
 
+mod adopting;
 mod claims;
 mod history;
 mod initialising;

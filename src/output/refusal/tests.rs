@@ -7,6 +7,7 @@ use super::super::status::scene::{NOW, holder};
 use super::*;
 use crate::model::device::Provider;
 use crate::model::record::PoolRecord;
+use crate::model::request::InUse;
 use crate::model::share::Share;
 use crate::model::verb::Why;
 
@@ -30,7 +31,13 @@ fn too_few_gpus_are_accounted_for() {
         blocked(1, run_of("alice", 10_920)),
         blocked(2, used_by(Some("bob"))),
     ];
-    let busy = Refusal::Busy { demand: count(3), available: vec![gpu(3)], blocked_by, share: None };
+    let busy = Refusal::Busy {
+        demand: count(3),
+        in_use: InUse::Avoid,
+        available: vec![gpu(3)],
+        blocked_by,
+        share: None,
+    };
     assert_eq!(
         refusal(&busy, NOW).0,
         "requested 3, available 1: 2 reserved by alice (run, 3h 2m), 1 in use without reservation by bob"
@@ -40,8 +47,13 @@ fn too_few_gpus_are_accounted_for() {
 #[test]
 fn a_gpu_asked_for_by_id_is_named_with_its_user() {
     let blocked_by = vec![blocked(1, run_of("alice", 60)), blocked(3, used_by(Some("bob")))];
-    let busy =
-        Refusal::Busy { demand: Demand::Exactly(vec![gpu(3)]), available: vec![], blocked_by, share: None };
+    let busy = Refusal::Busy {
+        demand: Demand::Exactly(vec![gpu(3)]),
+        in_use: InUse::Avoid,
+        available: vec![],
+        blocked_by,
+        share: None,
+    };
     assert_eq!(
         refusal(&busy, NOW).0,
         "GPU 3 is in use without reservation by bob (PID 812, python3)",
@@ -56,12 +68,49 @@ fn every_refusal_has_its_message() {
     let reserved = || vec![blocked(0, run_of("alice", 60))];
     let exactly = |ids: &[u32]| Demand::Exactly(ids.iter().copied().map(GpuIndex).collect());
     let all = [
-        Refusal::Busy { demand: count(1), available: vec![], blocked_by: reserved(), share: None },
-        Refusal::Busy { demand: Demand::AllFree, available: vec![], blocked_by: reserved(), share: None },
-        Refusal::Busy { demand: exactly(&[0]), available: vec![], blocked_by: reserved(), share: None },
-        Refusal::Busy { demand: exactly(&[0, 2]), available: vec![], blocked_by: vec![], share: None },
+        Refusal::Busy {
+            demand: count(1),
+            in_use: InUse::Avoid,
+            available: vec![],
+            blocked_by: reserved(),
+            share: None,
+        },
+        Refusal::Busy {
+            demand: Demand::AllFree,
+            in_use: InUse::Avoid,
+            available: vec![],
+            blocked_by: reserved(),
+            share: None,
+        },
+        Refusal::Busy {
+            demand: exactly(&[0]),
+            in_use: InUse::Avoid,
+            available: vec![],
+            blocked_by: reserved(),
+            share: None,
+        },
+        Refusal::Busy {
+            demand: exactly(&[0, 2]),
+            in_use: InUse::Avoid,
+            available: vec![],
+            blocked_by: vec![],
+            share: None,
+        },
+        Refusal::Busy {
+            demand: exactly(&[2]),
+            in_use: InUse::Adopt,
+            available: vec![],
+            blocked_by: vec![blocked(2, used_by(Some("container web")))],
+            share: None,
+        },
         Refusal::GaveUp { available: vec![gpu(1)], blocked_by: vec![blocked(0, Why::Draining)], share: None },
-        Refusal::Busy { demand: count(2), available: vec![gpu(1)], blocked_by: vec![], share: share() },
+        Refusal::Busy {
+            demand: count(2),
+            in_use: InUse::Avoid,
+            available: vec![gpu(1)],
+            blocked_by: vec![],
+            share: share(),
+        },
         Refusal::GaveUp { available: vec![gpu(1)], blocked_by: vec![], share: share() },
         Refusal::BeyondShare { requested: 5, limit: 4 },
         Refusal::TooMany { requested: 9, pool: 8 },

@@ -6,13 +6,12 @@ use crate::model::ids::{GpuIndex, Megabytes, Uid};
 use crate::model::pool::{Pool, SlotState};
 use crate::model::process::{Origin, Process};
 use crate::model::record::Record;
-use crate::model::request::{Demand, OnBusy, Request};
-use crate::model::reservation::{Ending, UntilExit};
+use crate::model::request::Demand;
 use crate::model::seen::{Context, GpuProcess, Reading, Unknown};
 use crate::model::strategy::Strategy;
 use crate::model::verb::{Outcome, Refusal, Verb, Why};
 
-fn blocked(refusal: &Refusal) -> Vec<(u32, &Why)> {
+pub(super) fn blocked(refusal: &Refusal) -> Vec<(u32, &Why)> {
     let Refusal::Busy { blocked_by, .. } = refusal else { panic!("not busy: {refusal:?}") };
     blocked_by.iter().map(|blocker| (blocker.gpu.0, &blocker.why)).collect()
 }
@@ -119,54 +118,6 @@ fn display_servers_and_the_drivers_daemons_keep_nobody_from_a_gpu() {
     measured.processes.push(GpuProcess { pid, memory: None, context: Context::Compute });
     world.owners.insert(pid, daemon);
     world.granted(1, run("a", count(1)));
-}
-
-#[test]
-fn force_takes_what_is_used_without_reservation_and_adopts_ones_own_processes() {
-    let mut world = World::with_gpus(2);
-    world.use_gpu(0, 1, "mine");
-    world.use_gpu(1, 2, "other");
-    assert!(matches!(world.refused(1, nonblock("n", exactly(&[0]))), Refusal::Busy { .. }));
-    let granted = world.granted(1, forced(manual("a", count(2), minutes(5))));
-    assert_eq!(granted.gpus, gpus(&[0, 1]));
-    assert_eq!(granted.adopted, [process("mine")]);
-}
-
-#[test]
-fn force_prefers_gpus_that_nobody_uses() {
-    let mut world = World::with_gpus(3);
-    world.use_gpu(0, 1, "mine");
-    assert_eq!(world.granted(1, forced(manual("a", count(2), minutes(5)))).gpus, gpus(&[1, 2]));
-}
-
-#[test]
-fn force_is_no_key_to_what_is_reserved_unknown_seated_or_damaged() {
-    let mut world = World::with_gpus(4);
-    world.granted(2, run("held", exactly(&[0])));
-    world.lose_gpu(1);
-    world.seated.insert(id("stray"), (Uid(5), vec![uuid(2)]));
-    let slot = world.pool.slots.get_mut(&GpuIndex(3)).expect("there");
-    slot.state = SlotState::Damaged { why: "not JSON".into() };
-    for gpu in 0..4 {
-        let mut request = forced(manual("a", exactly(&[gpu]), minutes(5)));
-        request.on_busy = OnBusy::Refuse;
-        assert!(matches!(world.refused(1, request), Refusal::Busy { .. }), "GPU {gpu}");
-    }
-}
-
-#[test]
-fn a_reservation_until_exit_ends_with_the_last_adopted_process() {
-    let mut world = World::with_gpus(2);
-    world.use_gpu(0, 1, "one");
-    world.use_gpu(1, 1, "two");
-    let request = Request { until_exit: UntilExit::Yes, ..forced(manual("a", count(2), minutes(60))) };
-    assert_eq!(world.granted(1, request).adopted.len(), 2);
-    world.kill("one");
-    world.sweep();
-    assert!(world.ended.is_empty());
-    world.kill("two");
-    world.sweep();
-    assert_eq!(world.endings(), [("a", &Ending::AdoptedExited)]);
 }
 
 #[test]

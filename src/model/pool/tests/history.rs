@@ -10,6 +10,7 @@ use crate::model::ids::{GpuIndex, LeaseId, Timestamp};
 use crate::model::occupancy::{Claim, Occupancy, Role, Usage};
 use crate::model::plan::{self, occupancies};
 use crate::model::pool::Pool;
+use crate::model::process::Process;
 use crate::model::request::{Actor, Demand, InUse, OnBusy, Request};
 use crate::model::reservation::{Holder, Kind, Reservation};
 use crate::model::strategy::Strategy;
@@ -175,8 +176,9 @@ impl History {
     pub(super) fn usable_by(&self, waiter: &Waiter, by: &LeaseId) -> Vec<GpuIndex> {
         let usable = |occupancy: &Occupancy| match (&occupancy.claim, &occupancy.usage) {
             (Claim::Nobody { .. }, Usage::Idle { .. }) => true,
-            (Claim::Nobody { .. }, Usage::Unknown(_)) => false,
-            (Claim::Nobody { .. }, _) => waiter.in_use == InUse::Adopt,
+            (Claim::Nobody { .. }, Usage::InUse { .. }) => {
+                waiter.in_use == InUse::Adopt && is_used_by(&waiter.holder, occupancy)
+            }
             _ => false,
         };
         self.wanted(waiter, by, usable)
@@ -185,7 +187,9 @@ impl History {
     pub(super) fn releases_would_do(&self, waiter: &Waiter, by: &LeaseId) -> bool {
         let coming = |occupancy: &Occupancy| match (&occupancy.claim, &occupancy.usage) {
             (_, Usage::Unknown(_)) | (Claim::Damaged { .. }, _) => false,
-            (Claim::Nobody { .. }, Usage::InUse { .. }) => waiter.in_use == InUse::Adopt,
+            (Claim::Nobody { .. }, Usage::InUse { .. }) => {
+                waiter.in_use == InUse::Adopt && is_used_by(&waiter.holder, occupancy)
+            }
             // Somebody else's job would stay after the release.
             (Claim::Reserved { .. }, _) => occupancy.processes.iter().all(|p| p.role != Role::Intruder),
             _ => true,
@@ -228,7 +232,7 @@ impl History {
     }
 
     pub(super) fn planned(&self) -> Vec<(LeaseId, Vec<GpuIndex>)> {
-        self.world.looking(None, |seen, now| plan::plan(&self.world.pool, seen, now).grants)
+        self.world.looking(None, |seen, now| plan::grants(&self.world.pool, seen, now))
     }
 
     fn wanted(&self, waiter: &Waiter, by: &LeaseId, fits: impl Fn(&Occupancy) -> bool) -> Vec<GpuIndex> {
@@ -340,4 +344,13 @@ fn selection(gpus: Option<Vec<u32>>) -> Selection {
 
 fn child_of(id: &LeaseId) -> String {
     format!("{id}-child")
+}
+
+/// Whether there is somebody on it, and it is this one, under the account or the login.
+pub(super) fn is_used_by(holder: &Holder, occupancy: &Occupancy) -> bool {
+    let processes = &occupancy.processes;
+    let is_own = |process: &Process| {
+        process.uid == holder.uid || (holder.login.is_some() && process.account == holder.login)
+    };
+    !processes.is_empty() && processes.iter().all(|judged| is_own(&judged.process))
 }

@@ -92,7 +92,7 @@ fn who_cannot_be_served_by_releases_alone_keeps_its_place_and_holds_up_nobody() 
 fn who_would_take_gpus_in_use_is_not_overtaken_for_them() {
     let mut world = World::with_gpus(2);
     world.granted(1, run("h", exactly(&[0])));
-    world.use_gpu(1, 9, "squatter");
+    world.use_gpu(1, 2, "job");
     world.waits(2, forced(manual("force", count(2), minutes(5))));
     let Refusal::Busy { .. } = world.refused(3, forced(nonblock("n", exactly(&[1])))) else { panic!("busy") };
     let _ = world.finish(1, "h");

@@ -5,10 +5,12 @@ use std::num::NonZeroU32;
 use proptest::prelude::*;
 use proptest::sample::{Index, subsequence};
 
-use super::history::{GPUS, History, Step};
+use super::history::{GPUS, History, Step, is_used_by};
 use super::support::*;
 use crate::model::device::Provider;
 use crate::model::ids::{GpuIndex, LeaseId};
+use crate::model::occupancy::Usage;
+use crate::model::plan::occupancies;
 use crate::model::pool::{Pool, SlotState};
 use crate::model::request::{Demand, InUse};
 use crate::model::strategy::Strategy as Ranking;
@@ -186,6 +188,28 @@ proptest! {
             let without: Vec<_> = ahead.iter().map(|id| before.look(id).is_granted()).collect();
             let with: Vec<_> = ahead.iter().map(|id| after.look(id).is_granted()).collect();
             prop_assert_eq!(without, with);
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn nobody_is_granted_what_another_uses_or_may_use(history in histories()) {
+        at_every_step(history, |before, after, answer| {
+            let Some((id, Outcome::Granted(granted))) = answer else { return Ok(()) };
+            let mut before = before.clone();
+            before.world.now = after.world.now;
+            before.world.sweep();
+            if !after.requests.contains_key(id) || before.world.pool.reservations.contains_key(id) {
+                return Ok(());
+            }
+            let judged = before.world.looking(Some(id), |seen, now| occupancies(&before.world.pool, seen, now));
+            // There are none before the first claim has made the pool.
+            for occupancy in granted.gpus.iter().filter_map(|gpu| judged.get(gpu)) {
+                let own = after.requests[id].1.in_use == InUse::Adopt
+                    && is_used_by(&granted.holder, occupancy);
+                let is_idle = matches!(occupancy.usage, Usage::Idle { .. });
+                prop_assert!(is_idle || own, "{id} took {occupancy:?}");
+            }
             Ok(())
         })?;
     }

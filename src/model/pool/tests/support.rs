@@ -10,7 +10,7 @@ use crate::model::identity::{Evidence, Here, Identity};
 use crate::model::ids::{GpuIndex, GpuUuid, LeaseId, Megabytes, Pid, Timestamp, Uid};
 use crate::model::plan;
 use crate::model::pool::Pool;
-use crate::model::process::Process;
+use crate::model::process::{Origin, Process};
 use crate::model::request::{Actor, Authority, Demand, InUse, OnBusy, Request};
 use crate::model::reservation::{Ended, Ending, Holder, Kind, Reservation, UntilExit};
 use crate::model::seen::{Context, GpuProcess, GpuSeen, Measured, Reading, Seat, Seen, Unknown};
@@ -261,6 +261,23 @@ impl World {
             utilization: None,
             processes: vec![found],
         });
+    }
+
+    /// A process of `uid` uses a GPU beside those that do.
+    pub(super) fn join_gpu(&mut self, gpu: u32, uid: u32, name: &str) {
+        let before = self.gpu(gpu).reading.clone();
+        self.use_gpu(gpu, uid, name);
+        if let (Reading::Measured(now), Reading::Measured(before)) = (&mut self.gpu(gpu).reading, before) {
+            now.processes.extend(before.processes);
+        }
+    }
+
+    /// Root uses a GPU in a container of this name.
+    pub(super) fn contain(&mut self, gpu: u32, name: &str) {
+        self.use_gpu(gpu, 0, name);
+        let process = self.owners.get_mut(&process(name).pid).expect("there");
+        let (engine, id) = ("docker".into(), "0123456789abcdef".into());
+        process.origin = Origin::Container { engine, id, name: Some(name.into()), host_uid: None };
     }
 
     pub(super) fn leave_gpu(&mut self, gpu: u32) {
