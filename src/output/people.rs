@@ -122,7 +122,7 @@ pub(crate) fn used_by(memory: Option<Megabytes>, processes: &[&Judged]) -> Strin
 }
 
 /// `PID 12345 (python3), PID 67890 (jupyter)`.
-fn processes(processes: &[&Judged]) -> String {
+pub(super) fn processes(processes: &[&Judged]) -> String {
     list(processes, process)
 }
 

@@ -19,7 +19,7 @@ mod table;
 
 pub(crate) use json::json;
 pub(crate) use lines::lines;
-pub(crate) use summary::{summary, totals};
+pub(crate) use summary::{conditions, summary, totals};
 pub(crate) use table::table;
 
 pub(super) use condition::Condition;

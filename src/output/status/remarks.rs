@@ -8,10 +8,11 @@ use crate::model::occupancy::{Judged, Role, Usage};
 use crate::model::reservation::{Kind, Reservation};
 
 use super::super::clock::brief;
-use super::super::escape::clip;
+use super::super::escape::{clip, width};
 use super::super::line::{Line, Tone};
 use super::super::people;
 use super::lines::slice_and_use;
+use super::table::user_of;
 use super::{Condition, GpuView};
 
 /// Columns of one remark; the whole is in the JSON.
@@ -19,9 +20,13 @@ const REMARK: usize = 120;
 /// A heartbeat is written every minute; when the second one is missing, that deserves a word.
 const LATE: Duration = Duration::from_secs(150);
 
-/// What is most urgent first, with dots between.
-pub(in crate::output) fn remarks(gpu: &GpuView, now: Timestamp) -> Line {
+/// What is most urgent first, with dots between. The users are told beside it in so many columns.
+pub(in crate::output) fn remarks(gpu: &GpuView, now: Timestamp, user: usize) -> Line {
     let condition = Condition::of(gpu);
+    let is_cut = width(&user_of(gpu, &condition)) > user;
+    let of_users = |users: &[&Judged]| {
+        if is_cut { people::processes(users) } else { people::processes_beside_owners(users) }
+    };
     let mut all = Vec::new();
     match &condition {
         Condition::Available if gpu.last_released().is_none() => {
@@ -29,11 +34,11 @@ pub(in crate::output) fn remarks(gpu: &GpuView, now: Timestamp) -> Line {
         }
         Condition::Available => {}
         Condition::Draining => all.push((Tone::Plain, "memory is being given back".to_owned())),
-        Condition::Unreserved => all.push((Tone::Plain, people::processes_beside_owners(&gpu.users()))),
+        Condition::Unreserved => all.push((Tone::Plain, of_users(&gpu.users()))),
         Condition::Seated { holder, .. } => {
             all.push((Tone::Plain, format!("seat held by {holder}")));
             let users = gpu.users();
-            all.extend((!users.is_empty()).then(|| (Tone::Plain, people::processes_beside_owners(&users))));
+            all.extend((!users.is_empty()).then(|| (Tone::Plain, of_users(&users))));
         }
         Condition::False(why) => all.push((Tone::Bad, format!("false record: {why}"))),
         Condition::Unknown(why) => {
@@ -84,9 +89,7 @@ fn others(gpu: &GpuView) -> impl Iterator<Item = (Tone, String)> {
         of(Tone::Warn, Role::HolderOutside, |found| {
             format!("outside the run: {}", people::processes_beside_owners(found))
         }),
-        of(Tone::Warn, Role::Unattributed, |found| {
-            format!("unattributed: {}", people::processes_beside_owners(found))
-        }),
+        of(Tone::Warn, Role::Unattributed, |found| format!("unattributed: {}", people::processes(found))),
     ]
     .into_iter()
     .flatten()

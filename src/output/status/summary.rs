@@ -31,12 +31,17 @@ pub(crate) fn summary(view: &StatusView) -> Vec<Line> {
 
 /// The same over all GPUs, in fewer words: `8 GPUs: 3 available, 4 in use, 1 unreserved`.
 pub(crate) fn totals(view: &StatusView) -> Line {
+    let what = if view.gpus.len() == 1 { "GPU" } else { "GPUs" };
+    let mut line = Line::from(format!("{} {what}: ", view.gpus.len()));
+    line.append(conditions(view));
+    line
+}
+
+/// The totals alone: `3 available, 4 in use, 1 unreserved`.
+pub(crate) fn conditions(view: &StatusView) -> Line {
     let mut counts = Counts::default();
     view.gpus.iter().for_each(|gpu| counts.add(gpu));
-    let what = if counts.all == 1 { "GPU" } else { "GPUs" };
-    let mut line = Line::from(format!("{} {what}: ", counts.all));
-    line.append(counts.conditions("unreserved"));
-    line
+    counts.conditions("unreserved")
 }
 
 impl Counts {

@@ -44,7 +44,7 @@ fn row(gpu: &GpuView, now: Timestamp, user: usize) -> Vec<Line> {
         Line::from(held_or_free_for(gpu, now).map_or(String::new(), brief)),
         Line::from(memory.unwrap_or_default()),
         Line::from(load.unwrap_or_default()),
-        remarks(gpu, now),
+        remarks(gpu, now, user),
     ]
 }
 

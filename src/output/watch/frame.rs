@@ -13,7 +13,7 @@ use super::super::grid::{Column, Room, grid};
 use super::super::line::{Line, Tone};
 use super::super::people;
 use super::super::queue::{QueueView, places};
-use super::super::status::{GpuView, StatusView, dotted, in_short, totals};
+use super::super::status::{GpuView, StatusView, conditions, dotted, in_short, totals};
 use super::bars::Strokes;
 use super::gpus::rows;
 
@@ -50,10 +50,18 @@ pub(crate) fn frame(view: &WatchView, trouble: Option<&str>, size: Size, strokes
 }
 
 fn title(view: &WatchView, trouble: Option<&str>, columns: usize) -> Line {
-    let mut sum = trouble.map_or_else(|| totals(&view.status), |trouble| Line::of(Tone::Bad, trouble));
-    if trouble.is_none() && !view.queue.waiting.is_empty() {
-        sum.push(Tone::Plain, &format!(", {} waiting", view.queue.waiting.len()));
-    }
+    let waiting = match view.queue.waiting.len() {
+        0 => String::new(),
+        waiting => format!(", {waiting} waiting"),
+    };
+    let sum = |totals: Line| totals.with(Tone::Plain, &waiting);
+    let sum = match trouble {
+        Some(trouble) => Line::of(Tone::Bad, trouble),
+        None => match sum(totals(&view.status)) {
+            wide if wide.width() > columns => sum(conditions(&view.status)),
+            fitting => fitting,
+        },
+    };
     let mut title = Line::of(Tone::Strong, &clip(&view.host, 32)).with(Tone::Plain, GAP);
     if title.width() + sum.width() <= columns {
         title.append(sum);
@@ -143,9 +151,8 @@ fn role(role: &Role) -> Option<(Tone, String)> {
         Role::Unattributed => (Tone::Warn, "unattributed"),
         Role::System => (Tone::Dim, "system"),
         Role::Unreserved => (Tone::Bad, "unreserved"),
-        Role::Orphan { of } => {
-            return Some((Tone::Bad, format!("orphan of {}", clip(of.as_str(), people::NAME))));
-        }
+        // Of what is told beside its GPU.
+        Role::Orphan { .. } => (Tone::Bad, "orphan"),
     };
     Some((tone, word.to_owned()))
 }

@@ -30,13 +30,13 @@ const SHORTEST_BAR: usize = 4;
 pub(super) fn rows(view: &StatusView, size: Size, strokes: Strokes) -> Vec<Line> {
     let (columns, height) = (usize::from(size.columns), usize::from(size.rows));
     let layout = Layout::of(view, columns, strokes);
-    let told = |tell: fn(&GpuView, Timestamp) -> Line| {
-        let rows = view.gpus.iter().map(|gpu| layout.row(gpu, view.now, tell(gpu, view.now))).collect();
+    let told = |tell: &dyn Fn(&GpuView) -> Line| {
+        let rows = view.gpus.iter().map(|gpu| layout.row(gpu, view.now, tell(gpu))).collect();
         grid(&layout.headings(), rows, Room::CutOrBelow(columns))
     };
-    let whole = told(remarks);
+    let whole = told(&|gpu| remarks(gpu, view.now, layout.user));
     // The title and the blank line stand above.
-    if whole.len() + 2 <= height { whole } else { told(|_, _| Line::new()) }
+    if whole.len() + 2 <= height { whole } else { told(&|_| Line::new()) }
 }
 
 /// How the columns share the width.
