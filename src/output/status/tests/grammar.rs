@@ -113,7 +113,7 @@ fn an_intruder_follows_the_holder() {
 fn processes_that_nobody_is_accused_of_are_told_apart() {
     let mut in_container = as_role(Role::Unattributed, process(99, "root", "python3"));
     in_container.process.uid = Some(Uid::ROOT);
-    in_container.process.origin = docker("1a2b3c4d5e6f7081", None, None);
+    in_container.process.origin = docker(&"1a2b3c4d5e6f7081".repeat(4), None, None);
     let outside = as_role(Role::HolderOutside, process(77, "alice", "python3"));
     let line = one_line(&Scene::default().held(run("alice"), in_use(9000), vec![outside, in_container]));
     assert!(
@@ -136,11 +136,11 @@ fn where_a_process_came_from_stands_in_its_parentheses() {
     let start = "GPU 0: IN USE WITHOUT RESERVATION by";
     let root = Some(Uid::ROOT);
     assert_eq!(
-        unreserved(docker("1a2b3c4d5e6f7081", Some("web"), None), root, Role::Unreserved),
+        unreserved(docker(&"1a2b3c4d5e6f7081".repeat(4), Some("web"), None), root, Role::Unreserved),
         format!("{start} container web - 2000MB used by PID 9 (python3, container 1a2b3c4d5e6f web)")
     );
     assert_eq!(
-        unreserved(docker("1a2b3c4d5e6f7081", None, Some(Uid(1007))), root, Role::Unreserved),
+        unreserved(docker(&"1a2b3c4d5e6f7081".repeat(4), None, Some(Uid(1007))), root, Role::Unreserved),
         format!("{start} user uid 1007 - 2000MB used by PID 9 (python3, container 1a2b3c4d5e6f)")
     );
     assert_eq!(
