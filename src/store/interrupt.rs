@@ -22,7 +22,7 @@ impl Interrupt {
     }
 
     pub(super) fn has_come(&self) -> bool {
-        self.0.as_ref().is_some_and(|fd| is_readable(&mut [readable(fd.as_fd())], Duration::ZERO))
+        self.0.as_ref().is_some_and(|fd| is_ready(&mut [readable(fd.as_fd())], Duration::ZERO))
     }
 
     /// Waits until there is something to read from `source`, no longer than `limit`, and not much longer than until it
@@ -31,11 +31,23 @@ impl Interrupt {
     /// # Errors
     /// `TimedOut`.
     pub(super) fn wait_to_read(&self, source: BorrowedFd<'_>, limit: Duration) -> io::Result<()> {
-        let mut both = vec![readable(source)];
+        self.wait(readable(source), limit)
+    }
+
+    /// As [`Self::wait_to_read`], until `socket` can be written to: it is connected, or will never be.
+    ///
+    /// # Errors
+    /// `TimedOut`.
+    pub(super) fn wait_to_write(&self, socket: BorrowedFd<'_>, limit: Duration) -> io::Result<()> {
+        self.wait(PollFd::new(socket, PollFlags::POLLOUT), limit)
+    }
+
+    fn wait(&self, event: PollFd<'_>, limit: Duration) -> io::Result<()> {
+        let mut both = vec![event.clone()];
         both.extend(self.0.iter().map(|fd| readable(fd.as_fd())));
-        let came = is_readable(&mut both, limit);
-        let has_answered = both[0].any().unwrap_or(true);
-        if has_answered || (came && is_readable(&mut [readable(source)], GRACE.min(limit))) {
+        let came = is_ready(&mut both, limit);
+        let has_come_true = both[0].any().unwrap_or(true);
+        if has_come_true || (came && is_ready(&mut [event], GRACE.min(limit))) {
             return Ok(());
         }
         Err(io::ErrorKind::TimedOut.into())
@@ -47,7 +59,7 @@ fn readable(fd: BorrowedFd<'_>) -> PollFd<'_> {
 }
 
 /// A stop and what follows it cut nothing short.
-fn is_readable(fds: &mut [PollFd<'_>], limit: Duration) -> bool {
+fn is_ready(fds: &mut [PollFd<'_>], limit: Duration) -> bool {
     let until = Instant::now() + limit;
     loop {
         // Rounded up: nothing is over before its time.

@@ -2,6 +2,7 @@
 //! another store, and all is recorded again when the store is back.
 
 mod embedded;
+mod unreachable;
 
 use std::fs;
 use std::io::Write as _;

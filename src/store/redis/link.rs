@@ -2,16 +2,14 @@
 //! which the redis crate's own connection does not offer.
 
 use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::net::TcpStream;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, setsockopt, socket, sockopt};
-use nix::sys::time::{TimeVal, TimeValLike};
 use redis::{Cmd, Parser, RedisError, ServerError, Value};
 
+use super::reach;
 use super::socket::Socket;
 #[cfg(feature = "tls")]
 use super::tls;
@@ -30,8 +28,8 @@ enum Stream {
 /// How long the parts of an exchange may take.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::store) struct Limits {
-    connect: Duration,
-    answer: Duration,
+    pub(super) connect: Duration,
+    pub(super) answer: Duration,
 }
 
 impl Limits {
@@ -59,16 +57,21 @@ impl Link {
         let limit = limits.answer;
         let stream = match server {
             Server::Tcp { host, port } => {
-                Stream::Tcp(Socket { stream: tcp(host, *port, limits)?, limit, interrupt })
+                let stream = reach::tcp(host, *port, limits, &interrupt)?;
+                Stream::Tcp(Socket { stream, limit, interrupt })
             }
             #[cfg(feature = "tls")]
             Server::Tls { host, port } => {
-                let socket = Socket { stream: tcp(host, *port, limits)?, limit, interrupt };
+                let stream = reach::tcp(host, *port, limits, &interrupt)?;
+                let socket = Socket { stream, limit, interrupt };
                 Stream::Tls(Box::new(tls::over(socket, host)?))
             }
             #[cfg(not(feature = "tls"))]
             Server::Tls { .. } => return Err(io::Error::other("this program was built without TLS")),
-            Server::Unix(path) => Stream::Unix(Socket { stream: unix(path, limits)?, limit, interrupt }),
+            Server::Unix(path) => {
+                let stream = reach::unix(path, limits, &interrupt)?;
+                Stream::Unix(Socket { stream, limit, interrupt })
+            }
         };
         Ok(Self { stream, parser: Parser::new() })
     }
@@ -131,40 +134,6 @@ fn refusal(answers: Vec<Value>) -> Option<ServerError> {
         Value::ServerError(error) => Some(error),
         _ => None,
     })
-}
-
-fn tcp(host: &str, port: u16, limits: Limits) -> io::Result<TcpStream> {
-    let until = Instant::now() + limits.connect;
-    let mut failure = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    for address in (host, port).to_socket_addrs()? {
-        let left = until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        match TcpStream::connect_timeout(&address, left) {
-            Ok(stream) => {
-                stream.set_nodelay(true)?;
-                stream.set_write_timeout(Some(limits.answer))?;
-                // A server that vanished without a word is noticed by its silence.
-                setsockopt(&stream, sockopt::KeepAlive, &true)?;
-                setsockopt(&stream, sockopt::TcpKeepIdle, &30)?;
-                setsockopt(&stream, sockopt::TcpKeepInterval, &10)?;
-                setsockopt(&stream, sockopt::TcpKeepCount, &3)?;
-                return Ok(stream);
-            }
-            Err(error) => failure = error,
-        }
-    }
-    Err(failure)
-}
-
-fn unix(path: &Path, limits: Limits) -> io::Result<UnixStream> {
-    let socket: OwnedFd = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-    // connect(2) waits while the server's backlog is full: this bounds it (unix(7), SO_SNDTIMEO).
-    let limit = i64::try_from(limits.connect.as_millis()).unwrap_or(i64::MAX);
-    setsockopt(&socket, sockopt::SendTimeout, &TimeVal::milliseconds(limit))?;
-    let address = UnixAddr::new(path)?;
-    uninterrupted(|| Ok(connect(socket.as_raw_fd(), &address)?))?;
-    let stream = UnixStream::from(socket);
-    stream.set_write_timeout(Some(limits.answer))?;
-    Ok(stream)
 }
 
 /// A call on a socket with a time limit ends with EINTR when the process was stopped and goes on (signal(7)).

@@ -25,6 +25,7 @@ mod fault;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod fuzz;
 mod link;
+mod reach;
 mod socket;
 mod talk;
 #[cfg(feature = "tls")]
