@@ -11,7 +11,7 @@ use super::session::{Session, jittered};
 use super::turn;
 use super::{Applied, Confirmation, Snapshot, StoreError, Witness};
 use crate::model::ids::{LeaseId, Timestamp, Uid};
-use crate::model::pool::Pool;
+use crate::model::pool::{Pool, SlotState};
 use crate::model::reservation::Ended;
 use crate::model::seen::Seen;
 use crate::model::verb::Outcome;
@@ -28,6 +28,15 @@ pub(super) enum Purpose {
 pub(super) struct View {
     pub(super) loaded: Loaded,
     pub(super) now: Timestamp,
+    pub(super) granting: Granting,
+}
+
+/// Whether GPUs may be taken now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Granting {
+    Allowed,
+    /// The Go program is about to write what it has read as free. What takes no GPU is nothing to it.
+    NotNow,
 }
 
 /// How a commit ended.
@@ -86,9 +95,20 @@ pub(super) fn transact(
     let until = begun + patience;
     for attempt in 0.. {
         let view = backend.begin(Purpose::Change, named, until)?;
-        let Some((pool, outcome)) = settle(&view, witness, decide, until) else {
-            backend.abandon();
-            return Err(backend.session().busy(begun));
+        let is_late = || Instant::now() >= until || backend.session().interrupt.has_come();
+        let (pool, outcome) = match settle(&view, witness, decide, until) {
+            Ok(settled) => settled,
+            Err(Unsettled::NotNow) if !is_late() => {
+                backend.abandon();
+                // Whoever gives something back meanwhile does not stand behind us.
+                turn = None;
+                std::thread::sleep(jittered(Duration::from_millis(2), Duration::from_millis(6)));
+                continue;
+            }
+            Err(_) => {
+                backend.abandon();
+                break;
+            }
         };
         let committed = backend.commit(&changes(&view.loaded, &pool, by), view.now);
         if committed != Ok(Commit::Done) {
@@ -107,13 +127,21 @@ pub(super) fn transact(
     Err(backend.session().busy(begun))
 }
 
-/// Observes and decides until the world stays as it was observed; `None` when time is up.
+/// Why there is no decision that could be committed.
+enum Unsettled {
+    /// It takes a GPU, which nobody may at this moment.
+    NotNow,
+    /// The world did not stay as it was observed for long enough.
+    NeverStill,
+}
+
+/// Observes and decides until the world stays as it was observed.
 fn settle(
     view: &View,
     witness: &mut dyn Witness,
     decide: &mut Decide<'_>,
     until: Instant,
-) -> Option<(Pool, Outcome)> {
+) -> Result<(Pool, Outcome), Unsettled> {
     loop {
         let mut decided = None;
         let mut outcome = witness.observe(&view.loaded.pool, &mut |seen| {
@@ -121,12 +149,23 @@ fn settle(
             decide(pool, seen, view.now)
         });
         let mut pool = decided.unwrap_or_else(|| view.loaded.pool.clone());
+        if view.granting == Granting::NotNow && takes(&view.loaded.pool, &pool) {
+            return Err(Unsettled::NotNow);
+        }
         match witness.confirm(&mut pool, &mut outcome) {
-            Confirmation::Commit => return Some((pool, outcome)),
-            Confirmation::Again if Instant::now() >= until => return None,
+            Confirmation::Commit => return Ok((pool, outcome)),
+            Confirmation::Again if Instant::now() >= until => return Err(Unsettled::NeverStill),
             Confirmation::Again => {}
         }
     }
+}
+
+/// Whether a GPU is held after that was not before, or by another.
+fn takes(before: &Pool, after: &Pool) -> bool {
+    after.slots.iter().any(|(index, slot)| {
+        matches!(slot.state, SlotState::Held(_))
+            && before.slots.get(index).is_none_or(|was| was.state != slot.state)
+    })
 }
 
 /// How long to stand back after losing a race: the more often, the longer, never more than some 16 ms.

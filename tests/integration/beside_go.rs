@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use nix::sys::signal::Signal;
 use serde_json::{Map, Value, json};
 
 use crate::support::host::{Host, Store, me};
@@ -327,4 +328,24 @@ fn its_lock_is_waited_for_and_a_waiter_of_its_keeps_its_turn() {
     go.release(gpu);
     assert_eq!(waiter.finish().stdout, "served\n");
     assert!(host.line(0).contains("AVAILABLE"), "{} for {}", host.line(0), me());
+}
+
+#[test]
+fn what_is_given_back_is_recorded_while_it_holds_its_lock() {
+    let host = host_of_go(1);
+    let server = host.redis.as_ref().unwrap();
+    let holder = host.me().holds(&[]);
+    let waiter = host.me().waits(&["--", "true"]);
+    // A client of its asks a slow driver under the lock.
+    server.ask(&["SET", "canhazgpu:allocation_lock", "locked"]);
+    waiter.gets(Signal::SIGINT);
+    assert_eq!(waiter.finish().signal, Some(2));
+    assert_eq!(server.ask(&["ZCARD", "canhazgpu:queue"]), "0", "the place is given up");
+    let ended = holder.stops();
+    assert!(!ended.stderr.contains("not recorded"), "{ended}");
+    host.shows(0, "AVAILABLE");
+    // What would take a GPU has its place in line, or waits.
+    let newcomer = host.me().starts(&["--", "echo", "served"]);
+    server.ask(&["DEL", "canhazgpu:allocation_lock"]);
+    assert_eq!(newcomer.finish().stdout, "served\n");
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::scene::{Blind, Client, Scene, Server, hold, reservation};
+use super::scene::{Blind, Client, Scene, Server, end, hold, reservation, waiter};
 use super::wait_until;
-use crate::model::ids::GpuIndex;
+use crate::model::ids::{GpuIndex, LeaseId, Timestamp};
 use crate::model::pool::SlotState;
 use crate::model::record::PoolRecord;
 use crate::model::verb::Outcome;
@@ -115,7 +115,7 @@ fn prefixes_and_database_numbers_keep_pools_apart() {
 #[test]
 fn a_lock_of_the_go_program_is_waited_for() {
     let Some(scene) = Scene::redis() else { return };
-    let mut client = scene.pool_of(1);
+    let mut client = scene.pool_of(2);
     scene.redis_says(&["SET", "canhazgpu:allocation_lock", "locked", "PX", "120"]);
     let begun = std::time::Instant::now();
     client.change(|pool| hold(pool, reservation("a", &[0])));
@@ -124,10 +124,39 @@ fn a_lock_of_the_go_program_is_waited_for() {
     scene.redis_says(&["SET", "canhazgpu:allocation_lock", "locked"]);
     assert_eq!(client.look().reservations.len(), 1, "looking does not wait");
     let options = Options { patience: Duration::from_millis(100), ..Options::default() };
-    let refused =
-        Client::with(&scene.url, &options)
-            .try_change(None, &mut Blind::default(), &mut |_, _, _| Outcome::Done);
+    let mut hasty = Client::with(&scene.url, &options);
+    let witness = &mut Blind::default();
+    let refused = hasty.try_change(None, witness, &mut |pool, _, _| {
+        hold(pool, reservation("b", &[1]));
+        Outcome::Done
+    });
     assert!(matches!(refused, Err(StoreError::Busy { .. })), "{refused:?}");
+    assert_eq!(witness.confirmed.get(), 0, "no seat is taken for a grant that has to wait");
+}
+
+/// The Go program takes what it reads as free, and nothing else: what is given back meanwhile is nothing to it.
+#[test]
+fn what_takes_no_gpu_does_not_wait_for_the_lock() {
+    let Some(scene) = Scene::redis() else { return };
+    let mut client = scene.pool_of(2);
+    client.change(|pool| hold(pool, reservation("a", &[0])));
+    scene.redis_says(&["SET", "canhazgpu:allocation_lock", "locked"]);
+    let begun = std::time::Instant::now();
+    let renewed = Timestamp::from_seconds(1_795_700_000);
+    client.change(|pool| {
+        let held = pool.reservations.get_mut(&LeaseId::from("a")).unwrap();
+        held.heartbeat = renewed;
+        pool.waiters.push(waiter("w", 1));
+    });
+    let pool = client.look();
+    assert_eq!((pool.reservations[&LeaseId::from("a")].heartbeat, pool.waiters.len()), (renewed, 1));
+    client.change(|pool| {
+        pool.waiters.clear();
+        end(pool, "a", Timestamp(1_795_700_001_000_000_000));
+    });
+    let pool = client.look();
+    assert!(pool.reservations.is_empty() && pool.waiters.is_empty());
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
 }
 
 #[test]

@@ -7,14 +7,13 @@ use super::fault::{Fault, answered};
 use crate::model::ids::{GpuIndex, Timestamp};
 use crate::store::records::{Cell, Head, Queued, Raw, gpu_key};
 use crate::store::session::Session;
-use crate::store::transaction::Commit;
+use crate::store::transaction::{Commit, Granting};
 
 /// What the first exchange of a transaction brought.
 pub(super) struct FirstLook {
     pub(super) raw: Raw,
     pub(super) now: Timestamp,
-    /// The Go program is granting GPUs.
-    pub(super) locked: bool,
+    pub(super) granting: Granting,
     /// The named id has ended.
     pub(super) over: bool,
 }
@@ -52,7 +51,7 @@ pub(super) fn first_look(
     Ok(FirstLook {
         raw,
         now: clock(session, &time)?,
-        locked: lock != Value::Int(0),
+        granting: if lock == Value::Int(0) { Granting::Allowed } else { Granting::NotNow },
         over: over != Value::Nil,
     })
 }

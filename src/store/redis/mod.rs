@@ -72,13 +72,10 @@ impl RedisStore {
     }
 
     /// Watches and reads everything: one exchange when the guess is right and nobody waits, another otherwise.
-    fn read(&mut self, purpose: Purpose, named: Option<&LeaseId>) -> Result<(View, bool), Fault> {
+    fn read(&mut self, named: Option<&LeaseId>) -> Result<(View, bool), Fault> {
         let guess: Vec<GpuIndex> = self.guess.iter().copied().collect();
         let answers = self.exchange(&self.keys.first_look(&guess, named))?;
         let mut first = answers::first_look(&self.session, answers, &guess)?;
-        if first.locked && purpose == Purpose::Change {
-            return Err(Fault::Wait);
-        }
         let members = first.raw.head.members();
         let more: Vec<GpuIndex> =
             members.iter().filter(|index| !self.guess.contains(index)).copied().collect();
@@ -90,7 +87,7 @@ impl RedisStore {
             self.guess = members;
         }
         let loaded = load(first.raw, &self.session.candidate, &mut self.session.accounts);
-        Ok((View { loaded, now: first.now }, first.over))
+        Ok((View { loaded, now: first.now, granting: first.granting }, first.over))
     }
 }
 
@@ -106,7 +103,7 @@ impl Backend for RedisStore {
         until: Instant,
     ) -> Result<View, StoreError> {
         self.patiently(until, |store| {
-            let (mut view, over) = store.read(purpose, named)?;
+            let (mut view, over) = store.read(named)?;
             view.loaded.pool.known_ended.extend(named.filter(|_| over).cloned());
             // What is to be changed is checked by the commit; a mere look has to find out now whether it was torn.
             match purpose {

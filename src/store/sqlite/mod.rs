@@ -11,11 +11,12 @@ use super::StoreError;
 use super::interrupt::Interrupt;
 use super::records::{Changes, ended, load};
 use super::session::{Session, system_time};
-use super::transaction::{Backend, Commit, Purpose, View};
+use super::transaction::{Backend, Commit, Granting, Purpose, View};
 use crate::model::ids::{LeaseId, Timestamp, Uid};
 use crate::model::reservation::Ended;
 
 mod fault;
+mod ground;
 mod place;
 mod rows;
 mod schema;
