@@ -15,10 +15,11 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
+use crate::model::ids::Timestamp;
 use crate::model::pool::Pool;
 use crate::model::request::Actor;
-use crate::model::reservation::{Author, Ending, Holder, Reservation};
-use crate::model::verb::{Outcome, Verb};
+use crate::model::reservation::{Ending, Holder, Reservation};
+use crate::model::verb::{Outcome, Refusal, Verb};
 use crate::store::{Applied, Store, StoreError, Witness};
 
 /// How often a lease is renewed while all is well.
@@ -46,6 +47,11 @@ pub(crate) enum News {
         cause: String,
     },
     StoreBack,
+    /// The store answers, and does not take the reservation that it has lost; told once until it does.
+    NotTaken {
+        why: Box<Refusal>,
+        now: Timestamp,
+    },
     /// The reservation has ended in the store. Who holds its GPUs now, if anybody.
     Lost {
         to: Option<Holder>,
@@ -109,15 +115,15 @@ pub(crate) struct Pulse<'a> {
     pub(crate) moment: Option<Instant>,
 }
 
-/// Keeps a lease that was granted in `pool`; that was its first heartbeat.
+/// Keeps a lease that was granted in `pool` at `now`; that was its first heartbeat.
 ///
 /// # Errors
 /// If the kernel gives no eventfd.
-pub(crate) fn keep(keeping: Keeping, pool: &Pool) -> io::Result<Keeper> {
+pub(crate) fn keep(keeping: Keeping, pool: &Pool, now: Timestamp) -> io::Result<Keeper> {
     let over = Arc::new(EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?);
-    let lease = Lease { keeping, away: None, life: Life::Held, wait: BEAT, news: Vec::new() };
+    let lease = Lease { keeping, store_is: StoreIs::Well, life: Life::Held, wait: BEAT, news: Vec::new() };
     let begun = Instant::now();
-    let next = begun + Pace::First.after(pool);
+    let next = begun + Pace::First.after(pool, now);
     let lease = Whereabouts::Here(Box::new(lease));
     Ok(Keeper { lease, over, next, begun, hurry: None, news: Vec::new() })
 }
@@ -244,11 +250,21 @@ enum Life {
     Lost,
 }
 
+/// How the store took the last renewal; of a change for the worse or the better the user is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StoreIs {
+    Well,
+    Away {
+        since: Instant,
+    },
+    /// It answers, but does not have the reservation.
+    Unwilling,
+}
+
 /// What goes to the thread and comes back.
 struct Lease {
     keeping: Keeping,
-    /// Since when the store has been away.
-    away: Option<Instant>,
+    store_is: StoreIs,
     life: Life,
     /// From the last renewal to the next.
     wait: Duration,
@@ -262,12 +278,9 @@ impl Lease {
         let result = self.keeping.store.apply(&self.keeping.actor, &verb, &mut *self.keeping.witness);
         self.wait = match result {
             // A store that lost its data and cannot have the pool again from here; somebody may make it.
-            Ok(Applied { outcome: Outcome::Refused(refusal), .. }) => {
-                tracing::debug!(?refusal, "not renewed");
-                REFUSED_RETRY
-            }
+            Ok(Applied { outcome: Outcome::Refused(why), now, .. }) => self.not_taken(why, now),
             Ok(applied) => {
-                if self.away.take().is_some() {
+                if std::mem::replace(&mut self.store_is, StoreIs::Well) != StoreIs::Well {
                     self.news.push(News::StoreBack);
                 }
                 if let Outcome::Lost { to } = &applied.outcome {
@@ -275,20 +288,28 @@ impl Lease {
                     self.news.push(News::Lost { to: to.clone() });
                 }
                 (self.keeping.committed)(&applied);
-                Pace::Steady.after(&applied.pool)
+                Pace::Steady.after(&applied.pool, applied.now)
             }
             Err(error) => self.gone(&error),
         };
     }
 
+    fn not_taken(&mut self, why: Refusal, now: Timestamp) -> Duration {
+        if std::mem::replace(&mut self.store_is, StoreIs::Unwilling) != StoreIs::Unwilling {
+            self.news.push(News::NotTaken { why: Box::new(why), now });
+        }
+        REFUSED_RETRY
+    }
+
     fn gone(&mut self, error: &StoreError) -> Duration {
-        let since = match self.away {
-            Some(since) => since,
-            None => {
+        let since = match self.store_is {
+            StoreIs::Away { since } => since,
+            StoreIs::Well | StoreIs::Unwilling => {
                 self.news.push(News::StoreAway { cause: error.to_string() });
-                *self.away.insert(Instant::now())
+                Instant::now()
             }
         };
+        self.store_is = StoreIs::Away { since };
         if since.elapsed() < PATIENCE { RETRY } else { SLOW_RETRY }
     }
 
@@ -312,7 +333,10 @@ impl Lease {
     /// The store's connection, which becomes readable when it is closed. While the store is away the old one would wake
     /// us without end.
     fn store(&self) -> Option<BorrowedFd<'_>> {
-        if self.away.is_none() { self.keeping.store.descriptor() } else { None }
+        match self.store_is {
+            StoreIs::Well | StoreIs::Unwilling => self.keeping.store.descriptor(),
+            StoreIs::Away { .. } => None,
+        }
     }
 }
 
@@ -337,10 +361,8 @@ enum Pace {
 }
 
 impl Pace {
-    fn after(self, pool: &Pool) -> Duration {
-        let go_writes_here = pool.reservations.values().any(|lease| lease.author == Author::Go)
-            || pool.waiters.iter().any(|waiter| waiter.author == Author::Go);
-        match (go_writes_here, self) {
+    fn after(self, pool: &Pool, now: Timestamp) -> Duration {
+        match (pool.is_shared_with_go(now), self) {
             (false, _) => BEAT,
             (true, Self::First) => FIRST_BEAT_BESIDE_GO,
             (true, Self::Steady) => BEAT_BESIDE_GO,

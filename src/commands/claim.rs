@@ -198,7 +198,8 @@ impl Line {
         self.away = Away::No;
         self.last = Some(standing.clone());
         let looked = Instant::now();
-        let mut deadline = looked + vigil::next_look(standing, applied.now, self.in_vain, jitter());
+        let mut deadline =
+            looked + vigil::next_look(standing, &applied.pool, applied.now, self.in_vain, jitter());
         let (mut watched, over) = watch_all(vigil::causes(standing, &applied.pool));
         // What ended since the look would not wake us. Once is enough: a launcher may be over long before its command.
         if over.iter().any(|cause| !self.over.contains(cause)) {

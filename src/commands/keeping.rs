@@ -89,6 +89,15 @@ fn in_words(news: heartbeat::News) -> News {
         heartbeat::News::StoreBack => {
             News::Warning("the store is back, and has the reservation again".into())
         }
+        heartbeat::News::NotTaken { why, now } => {
+            let why = match *why {
+                Refusal::NeedsAuthority => "its record is of another user".to_owned(),
+                why => output::refusal(&why, now).0,
+            };
+            News::Warning(format!(
+                "the store does not take the reservation: {why}; the command goes on, and it is offered again every few seconds"
+            ))
+        }
         heartbeat::News::Lost { to: Some(holder) } => {
             News::Lost(format!("its GPUs are reserved by {} now", output::holder(&holder)))
         }

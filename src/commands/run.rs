@@ -144,7 +144,7 @@ fn keeper(ctx: Context<'_>, reservation: Reservation, applied: &Applied) -> Resu
         actor: ctx.actor,
         committed: Box::new(keeping::ring),
     };
-    heartbeat::keep(keeping, &applied.pool).doing("preparing the heartbeat")
+    heartbeat::keep(keeping, &applied.pool, applied.now).doing("preparing the heartbeat")
 }
 
 pub(super) fn supervision(options: &RunOptions) -> supervise::Options {

@@ -11,6 +11,8 @@ use crate::model::verb::{Standing, Why};
 /// network namespace, a client of the Go program). Everybody behind is rung by them.
 const WATCHFUL: usize = 3;
 const LOOK: Duration = Duration::from_secs(3);
+/// Clients of the Go program ring no bells.
+const LOOK_BESIDE_GO: Duration = Duration::from_secs(1);
 const SELDOM: Duration = Duration::from_secs(60);
 /// Memory that is being given back and processes that nobody announces are looked at from this often …
 const EAGER: Duration = Duration::from_millis(10);
@@ -71,11 +73,18 @@ pub(crate) fn courtesy(standing: &Standing, jitter: f64) -> Duration {
 }
 
 /// How long to sleep at most. `in_vain` counts looks that changed nothing, `jitter` is from 0 to 1.
-pub(crate) fn next_look(standing: &Standing, now: Timestamp, in_vain: u32, jitter: f64) -> Duration {
+pub(crate) fn next_look(
+    standing: &Standing,
+    pool: &Pool,
+    now: Timestamp,
+    in_vain: u32,
+    jitter: f64,
+) -> Duration {
     let unannounced = standing.share.is_none()
         && standing.blocked_by.iter().any(|blocker| matches!(blocker.why, Why::Draining | Why::Used { .. }));
     let by_itself = match (standing.position <= WATCHFUL, unannounced) {
         (true, true) => EAGER.saturating_mul(1 << in_vain.min(12)).min(PATIENT),
+        (true, false) if pool.is_shared_with_go(now) => LOOK_BESIDE_GO,
         (true, false) => LOOK,
         (false, _) => SELDOM,
     };
@@ -101,7 +110,8 @@ pub(crate) fn is_like(before: &Standing, after: &Standing) -> bool {
 mod tests {
     use super::*;
     use crate::model::ids::{GpuIndex, LeaseId};
-    use crate::model::reservation::{Holder, Kind, Reservation};
+    use crate::model::pool::{Slot, SlotState};
+    use crate::model::reservation::{Holder, Kind, Past, Reservation};
     use crate::model::verb::Blocker;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_000);
@@ -149,7 +159,8 @@ mod tests {
     #[test]
     fn draining_is_looked_at_eagerly_and_then_less_and_less() {
         let draining = standing(1, vec![Why::Draining]);
-        let looks: Vec<Duration> = (0..10).map(|in_vain| next_look(&draining, NOW, in_vain, 0.0)).collect();
+        let looks: Vec<Duration> =
+            (0..10).map(|in_vain| next_look(&draining, &Pool::default(), NOW, in_vain, 0.0)).collect();
         assert_eq!(looks[0], Duration::from_millis(10));
         assert_eq!(looks[1], Duration::from_millis(20));
         assert_eq!(looks[9], Duration::from_secs(2));
@@ -159,17 +170,35 @@ mod tests {
     fn a_reservation_about_to_expire_is_looked_at_when_it_does() {
         let soon = NOW.after(Duration::from_millis(700));
         assert_eq!(
-            next_look(&standing(1, vec![reserved(Some(soon))]), NOW, 0, 1.0),
+            next_look(&standing(1, vec![reserved(Some(soon))]), &Pool::default(), NOW, 0, 1.0),
             Duration::from_millis(700)
         );
-        assert_eq!(next_look(&standing(2, vec![reserved(None)]), NOW, 5, 0.0), Duration::from_secs(3));
+        let second = standing(2, vec![reserved(None)]);
+        assert_eq!(next_look(&second, &Pool::default(), NOW, 5, 0.0), LOOK);
+    }
+
+    #[test]
+    fn beside_clients_that_ring_no_bell_those_near_the_head_look_oftener() {
+        let mut pool = Pool::default();
+        let freed = |at, past| Slot { uuid: None, state: SlotState::Free { last_released: Some(at), past } };
+        let second = standing(2, vec![reserved(None)]);
+        let mut look = |slot, now| {
+            pool.slots.insert(GpuIndex(0), slot);
+            next_look(&second, &pool, now, 0, 0.0)
+        };
+        assert_eq!(look(freed(NOW, None), NOW), LOOK_BESIDE_GO);
+        assert_eq!(look(freed(NOW, None), NOW.after(Duration::from_secs(3600))), LOOK, "long ago");
+        let holder = Holder { uid: None, account: "a".into(), login: None, label: None };
+        let ours = Past { id: LeaseId::from("x"), holder, started: NOW, ended: NOW };
+        assert_eq!(look(freed(NOW, Some(ours)), NOW), LOOK, "one of ours");
+        assert_eq!(next_look(&standing(9, vec![reserved(None)]), &pool, NOW, 0, 0.0), SELDOM);
     }
 
     #[test]
     fn the_end_of_the_line_sleeps_but_gives_up_in_time() {
         let mut last = standing(900, vec![reserved(Some(NOW))]);
-        assert_eq!(next_look(&last, NOW, 0, 0.0), Duration::from_secs(60));
+        assert_eq!(next_look(&last, &Pool::default(), NOW, 0, 0.0), Duration::from_secs(60));
         last.give_up = Some(NOW.after(Duration::from_secs(5)));
-        assert_eq!(next_look(&last, NOW, 0, 0.0), Duration::from_secs(5));
+        assert_eq!(next_look(&last, &Pool::default(), NOW, 0, 0.0), Duration::from_secs(5));
     }
 }

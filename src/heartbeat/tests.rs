@@ -5,9 +5,9 @@ use std::ops::Range;
 use std::sync::Mutex;
 
 use super::*;
-use crate::model::ids::{Timestamp, Uid};
+use crate::model::ids::Uid;
 use crate::model::request::Authority;
-use crate::model::reservation::Ended;
+use crate::model::reservation::{Author, Ended};
 use crate::model::seen::Seen;
 use crate::store::{Confirmation, Snapshot};
 
@@ -79,7 +79,7 @@ fn keeper(answers: impl IntoIterator<Item = Result<Outcome, StoreError>>) -> (Ke
         witness: Box::new(Nothing),
         committed: Box::new(|_| ()),
     };
-    (keep(keeping, &Pool::default()).unwrap(), script)
+    (keep(keeping, &Pool::default(), Timestamp::default()).unwrap(), script)
 }
 
 /// As [`keeper`], and its first renewal is on its way.
@@ -91,11 +91,18 @@ fn renewing(answers: impl IntoIterator<Item = Result<Outcome, StoreError>>) -> (
 
 /// Waits until no renewal is on its way.
 fn through(keeper: &mut Keeper) {
+    let mut news = Vec::new();
+    through_with(keeper, &mut news);
+    assert_eq!(news, []);
+}
+
+/// As [`through`], and collects the news.
+fn through_with(keeper: &mut Keeper, news: &mut Vec<News>) {
     let deadline = Instant::now() + DEADLINE;
     while matches!(keeper.lease, Whereabouts::There(_)) {
         assert!(Instant::now() < deadline, "it does not end");
         sleep_until_pulse(keeper);
-        assert_eq!(keeper.attend(), []);
+        news.append(&mut keeper.attend());
     }
 }
 
@@ -132,14 +139,37 @@ fn the_grant_was_the_first_beat_and_the_release_is_the_last_word() {
 
 #[test]
 fn beside_the_go_program_the_second_beat_comes_soon() {
-    let mut pool = Pool::default();
-    assert_eq!(Pace::First.after(&pool), BEAT);
+    let (mut pool, now) = (Pool::default(), Timestamp::default());
+    assert_eq!(Pace::First.after(&pool, now), BEAT);
     let (keeper, _script) = keeper([]);
     let Whereabouts::Here(lease) = keeper.lease else { panic!("nothing was begun") };
     let reservation = Reservation { author: Author::Go, ..lease.keeping.reservation };
     pool.reservations.insert(reservation.id.clone(), reservation);
-    assert_eq!(Pace::First.after(&pool), FIRST_BEAT_BESIDE_GO);
-    assert_eq!(Pace::Steady.after(&pool), BEAT_BESIDE_GO);
+    assert_eq!(Pace::First.after(&pool, now), FIRST_BEAT_BESIDE_GO);
+    assert_eq!(Pace::Steady.after(&pool, now), BEAT_BESIDE_GO);
+}
+
+#[test]
+fn a_store_that_does_not_take_the_reservation_is_told_of_once_and_asked_until_it_does() {
+    let refused = || Ok(Outcome::Refused(Refusal::OtherGpus));
+    let (mut keeper, script) = renewing([refused(), refused(), Err(away()), refused()]);
+    let mut news = Vec::new();
+    for _ in 0..5 {
+        through_with(&mut keeper, &mut news);
+        keeper.beat_now();
+    }
+    through_with(&mut keeper, &mut news);
+    let told: Vec<_> = news
+        .iter()
+        .map(|news| match news {
+            News::NotTaken { why, .. } if **why == Refusal::OtherGpus => "not taken",
+            News::StoreAway { .. } => "away",
+            News::StoreBack => "back",
+            _ => "else",
+        })
+        .collect();
+    assert_eq!(told, ["not taken", "away", "not taken", "back"]);
+    assert!(script.lock().unwrap().asked.len() >= 5);
 }
 
 #[test]

@@ -2,13 +2,14 @@
 //! was seen and the time are arguments; stores load a pool, apply a verb, and write the difference.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::device::Provider;
 use super::identity::Identity;
 use super::ids::{GpuIndex, GpuUuid, LeaseId, Timestamp};
 use super::record::PoolRecord;
 use super::request::{Actor, Authority};
-use super::reservation::{Ended, Ending, Holder, Past, Reservation};
+use super::reservation::{Author, Ended, Ending, Holder, Past, Reservation};
 use super::seen::Seen;
 use super::strategy::Strategy;
 use super::verb::{Outcome, Refusal, Verb};
@@ -24,6 +25,9 @@ mod reset;
 mod sweep;
 #[cfg(test)]
 mod tests;
+
+/// For how long a GPU that the Go program freed says that its clients are about.
+const GO_LINGERS: Duration = Duration::from_secs(300);
 
 /// Everything a store keeps but the history.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -99,6 +103,18 @@ impl Pool {
                 Outcome::Done
             }
         }
+    }
+
+    /// Whether clients of the Go program are at work on this pool: something of theirs is there, or was until a while
+    /// ago. What they write may erase what others wrote, and they ring nobody's bell.
+    pub(crate) fn is_shared_with_go(&self, now: Timestamp) -> bool {
+        let just_freed = |slot: &Slot| {
+            // Who frees a GPU writes down what ended; they do not.
+            matches!(slot.state, SlotState::Free { last_released: Some(at), past: None } if now.since(at) < GO_LINGERS)
+        };
+        self.reservations.values().any(|held| held.author == Author::Go)
+            || self.waiters.iter().any(|waiter| waiter.author == Author::Go)
+            || self.slots.values().any(just_freed)
     }
 
     /// Whether this reservation is over, by the history or since a moment ago.
