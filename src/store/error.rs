@@ -22,6 +22,9 @@ pub(crate) enum StoreError {
     NotWritable { store: String, cause: String },
     #[error("'{url}' does not name a store: {why}")]
     BadUrl { url: String, why: String },
+    /// Not a place where a store would be safe.
+    #[error("the store {store} cannot be kept there: {why}")]
+    Unfit { store: String, why: String },
     #[error("the store {store} holds something else: {why}")]
     Foreign { store: String, why: String },
 }
@@ -39,6 +42,9 @@ impl StoreError {
             Self::BadUrl { .. } => {
                 "for example sqlite:/directory, redis://host:6379/0 or redis+unix:///path.sock?db=0"
                     .to_owned()
+            }
+            Self::Unfit { .. } => {
+                "name a directory on a disk of this machine with --store, or a Redis server".to_owned()
             }
             Self::Foreign { .. } => "name another store with --store".to_owned(),
         })

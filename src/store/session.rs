@@ -61,6 +61,10 @@ impl Session {
         StoreError::Foreign { store: self.store.clone(), why: why.to_string() }
     }
 
+    pub(super) fn unfit(&self, why: impl ToString) -> StoreError {
+        StoreError::Unfit { store: self.store.clone(), why: why.to_string() }
+    }
+
     pub(super) fn not_writable(&self, cause: impl ToString) -> StoreError {
         StoreError::NotWritable { store: self.store.clone(), cause: cause.to_string() }
     }

@@ -103,6 +103,66 @@ fn a_server_that_became_a_replica_is_lived_through() {
 }
 
 #[test]
+fn a_server_that_cannot_save_is_lived_through() {
+    let mut host = Host::with_gpus(1);
+    let redis = Server::start(host.directory(), &["--enable-protected-configs", "yes"]);
+    (host.store, host.redis) = (redis.url(), Some(redis));
+    let saved = |how: &str| {
+        server(&host).ask(&["BGSAVE"]);
+        let wanted = format!("rdb_last_bgsave_status:{how}");
+        wait_until(&wanted, || server(&host).ask(&["INFO", "persistence"]).contains(&wanted));
+    };
+    // A directory that is gone takes no file, from root neither.
+    let gone = host.path("gone");
+    is_lived_through(
+        &host,
+        "cannot be written: MISCONF",
+        |host| {
+            fs::create_dir(&gone).unwrap();
+            server(host).ask(&["CONFIG", "SET", "dir", gone.to_str().unwrap()]);
+            fs::remove_dir(&gone).unwrap();
+            server(host).ask(&["CONFIG", "SET", "save", "3600 1"]);
+            saved("err");
+        },
+        |host| {
+            server(host).ask(&["CONFIG", "SET", "dir", host.directory().to_str().unwrap()]);
+            saved("ok");
+        },
+    );
+}
+
+#[test]
+fn a_right_that_is_taken_away_is_lived_through() {
+    is_lived_through(
+        &Host::on(Store::Redis, 1),
+        "NOPERM this user has no permissions",
+        |host| drop(server(host).ask(&["ACL", "SETUSER", "default", "-exec"])),
+        |host| drop(server(host).ask(&["ACL", "SETUSER", "default", "+exec"])),
+    );
+}
+
+#[test]
+fn a_store_that_does_not_take_the_reservation_back_is_told_of_once() {
+    let host = Host::on(Store::Redis, 1);
+    let holder = host.me().holds(&[]);
+    let id = host.json(&["status"])[0]["reservation"]["id"].as_str().unwrap().to_owned();
+    // Somebody else's pool in its place.
+    server(&host).ask(&["FLUSHALL"]);
+    server(&host).ask(&["SET", "canhazgpu:gpu_count", "1"]);
+    server(&host).ask(&["SET", "canhazgpu:pool", r#"{"id": "other", "gpus": {"0": "GPU-other"}}"#]);
+    renews(&holder);
+    let not_taken = "the store does not take the reservation: the pool in this store is made of other GPUs than this \
+                     machine's; the command goes on, and it is offered again every few seconds";
+    holder.says(not_taken);
+    renews(&holder);
+    server(&host).ask(&["FLUSHALL"]);
+    holder.says(BACK);
+    assert_eq!(host.json(&["status"])[0]["reservation"]["id"], id.as_str());
+    said_once(&holder.stderr(), not_taken);
+    holder.stops();
+}
+
+#[test]
 fn a_password_that_is_changed_is_read_again_from_its_file() {
     let mut host = Host::with_gpus(1);
     let server = Server::start(host.directory(), &["--requirepass", "first"]);

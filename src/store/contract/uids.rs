@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::scene::{Scene, reservation};
 use super::workers::Worker;
 use super::{skip, wait_until};
+use crate::store::StoreError;
 use crate::store::url::StoreUrl;
 
 /// Accounts without a name, which hosts have too.
@@ -153,4 +154,24 @@ fn the_first_users_make_one_store_together() {
     let left: Vec<_> = std::fs::read_dir(scene.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
     let StoreUrl::Sqlite(directory) = &scene.url else { unreachable!() };
     assert_eq!(left, std::slice::from_ref(directory), "and nothing else is left");
+}
+
+/// As with the kernel's fs.protected_symlinks, whatever that says here.
+#[test]
+fn a_link_that_another_user_put_in_its_place_is_not_followed() {
+    let Some(scene) = owned() else { return };
+    let StoreUrl::Sqlite(directory) = &scene.url else { unreachable!() };
+    let target = scene.path().join("of root");
+    std::fs::create_dir(&target).unwrap();
+    std::fs::remove_dir_all(directory).unwrap();
+    std::os::unix::fs::symlink(&target, directory).unwrap();
+    std::os::unix::fs::lchown(directory, Some(OTHER), Some(OTHER)).unwrap();
+    let refused = scene.client().try_look();
+    assert!(matches!(&refused, Err(StoreError::Unfit { .. })), "{refused:?}");
+    assert!(refused.unwrap_err().to_string().contains("a link that uid 23002 made"));
+    assert_eq!(std::fs::read_dir(&target).unwrap().count(), 0, "nothing is made there");
+    // One of root's is root's to make.
+    std::os::unix::fs::lchown(directory, Some(0), Some(0)).unwrap();
+    scene.pool_of(1);
+    assert!(target.join("pool.db").exists());
 }

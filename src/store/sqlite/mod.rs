@@ -113,7 +113,7 @@ impl Backend for SqliteStore {
         let now = system_time();
         let mut loaded = load(raw, &self.session.candidate, &mut self.session.accounts);
         loaded.pool.known_ended.extend(named.filter(|_| over).cloned());
-        Ok(View { loaded, now })
+        Ok(View { loaded, now, granting: Granting::Allowed })
     }
 
     fn commit(&mut self, changes: &Changes, now: Timestamp) -> Result<Commit, StoreError> {

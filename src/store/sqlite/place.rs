@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, Flock, FlockArg, RenameFlags, renameat2};
 use nix::unistd::{AccessFlags, Gid, geteuid};
 
-use super::schema;
+use super::{ground, schema};
 use crate::model::ids::Uid;
 use crate::store::StoreError;
 use crate::store::session::{Session, jittered};
@@ -84,13 +84,10 @@ impl Place {
         session: &Session,
         until: Instant,
     ) -> Result<Self, StoreError> {
-        let directory = match fs::canonicalize(directory) {
-            Ok(directory) => directory,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let Missing::Make(access) = missing else { return Err(session.unreachable("there is none")) };
-                make_directory(directory, access, session)?
-            }
-            Err(error) => return Err(explain(session, directory, &error)),
+        let directory = match (ground::resolve(directory, session)?, missing) {
+            (Some(directory), _) => directory,
+            (None, Missing::Make(access)) => make_directory(directory, access, session)?,
+            (None, Missing::Fail) => return Err(session.unreachable("there is none")),
         };
         let keeper = check_directory(&directory, session)?;
         let file = directory.join(DATABASE);
@@ -155,6 +152,7 @@ fn check_directory(directory: &Path, session: &Session) -> Result<u32, StoreErro
         return Err(session
             .denied(format!("{directory} is sticky, which locks its users out; 'chmod -t {directory}'")));
     }
+    ground::refuse_shared(directory, session)?;
     let _identity = identity((found.uid(), found.gid()), session)?;
     // SQLite makes files beside the database: reading alone is not enough.
     let may = nix::unistd::eaccess(directory, AccessFlags::W_OK | AccessFlags::X_OK);
@@ -184,7 +182,7 @@ fn make_directory(directory: &Path, access: Access, session: &Session) -> Result
         Err(error) => {
             // Best effort: what counts is whether somebody else was quicker.
             let _ = fs::remove_dir(&unfinished);
-            fs::canonicalize(&wanted).map_err(|_| failed(error))
+            ground::resolve(&wanted, session)?.ok_or_else(|| failed(error))
         }
     }
 }

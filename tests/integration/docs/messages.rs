@@ -7,8 +7,16 @@ use std::path::{Path, PathBuf};
 const GUIDE: &str = include_str!("../../../docs/troubleshooting.md");
 
 /// What a message stands behind in the source.
-const BEFORE: [&str; 7] =
-    ["#[error(", "UsageError::new(", "Self::new(", "message:", "let message = ", ".warn(", ".doing("];
+const BEFORE: [&str; 8] = [
+    "#[error(",
+    "UsageError::new(",
+    "Self::new(",
+    "message:",
+    "let message = ",
+    ".warn(",
+    ".doing(",
+    "News::Warning(",
+];
 
 /// Files whose every sentence is a message, but for the hints.
 const SENTENCES: [&str; 2] = ["output/refusal.rs", "output/share.rs"];

@@ -104,6 +104,30 @@ fn a_full_disk_is_lived_through() {
 }
 
 #[test]
+fn a_disk_that_can_only_be_read_is_told_and_its_store_is_used_again_when_it_can_be_written() {
+    let mut host = Host::with_gpus(1);
+    let Some(disk) = Disk::mount(&host.path("disk")) else { return };
+    host.store = format!("sqlite:{}", host.path("disk").display());
+    host.me().does(&["--", "true"]);
+    let remount = |how: &str| {
+        let options = format!("remount,{how}");
+        let done = Command::new("mount").args(["-o", &options]).arg(&disk.0).status();
+        assert!(done.unwrap().success(), "{options}");
+    };
+    remount("ro");
+    for words in [&["--", "touch", "ran"][..], &["status"]] {
+        let refused = host.me().runs(words);
+        assert!(matches!(refused.code, Some(125 | 1)), "{refused}");
+        let told = format!("error: the store {} cannot be written: ", host.store);
+        assert!(refused.stderr.starts_with(&told), "{refused}");
+        assert!(refused.stderr.contains("Read-only file system"), "{refused}");
+    }
+    assert!(!host.path("ran").exists());
+    remount("rw");
+    host.me().does(&["--nonblock", "--", "true"]);
+}
+
+#[test]
 fn a_database_that_a_stopped_process_has_locked_is_not_waited_for_at_the_end() {
     let host = Host::with_gpus(1);
     let mut holder = host.me().chg(&["--", "sh", "-c", "echo up; read line; exit 7"]);
