@@ -12,6 +12,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
 
+use super::addressed::Addressed;
 use super::inherited;
 use super::lifeline;
 use super::signal::{Disposition, Mask, Signal, SignalSet, mask, set_disposition};
@@ -79,17 +80,18 @@ pub(crate) struct Gated {
 pub(crate) fn fork_gated(image: &Image) -> io::Result<Gated> {
     let (gate_read, gate) = pipe2(OFlag::O_CLOEXEC)?;
     let (failure, failure_write) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
+    // SAFETY: getpid has no preconditions.
+    let launcher = unsafe { libc::getpid() };
     let argv = pointers(&image.argv);
-    let env = pointers(&image.env);
+    let env = Addressed::to_child_of(launcher, &image.env);
     let shell_argv = shell_argv(&image.program, &argv);
     let lifelines = lifeline::numbers();
     let child = Child {
-        // SAFETY: getpid has no preconditions.
-        launcher: unsafe { libc::getpid() },
+        launcher,
         program: image.program.as_ptr(),
         argv: argv.as_ptr(),
         shell_argv: shell_argv.as_ptr(),
-        env: env.as_ptr(),
+        env: &env,
         lifelines: &lifelines,
         gate: gate_read.as_raw_fd(),
         gate_write: gate.as_raw_fd(),
@@ -130,7 +132,7 @@ struct Child<'a> {
     program: *const libc::c_char,
     argv: *const *const libc::c_char,
     shell_argv: *const *const libc::c_char,
-    env: *const *const libc::c_char,
+    env: &'a Addressed,
     lifelines: &'a [RawFd],
     gate: RawFd,
     gate_write: RawFd,
@@ -163,10 +165,11 @@ impl Child<'_> {
             libc::setpgid(0, 0);
             self.wait_at_gate();
             restore(self.mask, self.ignored, self.closed);
-            libc::execve(self.program, self.argv, self.env);
+            self.env.say(libc::getpid());
+            libc::execve(self.program, self.argv, self.env.as_ptr());
             let errno = *libc::__errno_location();
             if errno == libc::ENOEXEC {
-                libc::execve(c"/bin/sh".as_ptr(), self.shell_argv, self.env);
+                libc::execve(c"/bin/sh".as_ptr(), self.shell_argv, self.env.as_ptr());
             }
             libc::write(self.failure, (&raw const errno).cast(), size_of::<libc::c_int>());
             libc::_exit(if errno == libc::ENOENT { NOT_FOUND } else { NOT_EXECUTABLE })

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod abstract_name;
+mod addressed;
 #[cfg(test)]
 pub(crate) mod alone;
 pub(crate) mod boot;

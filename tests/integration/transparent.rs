@@ -99,6 +99,23 @@ fn the_command_finds_its_gpus_in_the_environment_whatever_was_there() {
 }
 
 #[test]
+fn what_systemd_says_to_its_process_is_said_to_the_command() {
+    let host = Host::with_gpus(1);
+    let said = |own: &str| {
+        let text = format!(
+            "export LISTEN_PID={own} WATCHDOG_PID={own} SYSTEMD_EXEC_PID={own} LISTEN_PIDFDID=5 LISTEN_FDS=1; \
+             exec \"$CHG\" -q -- sh -c 'echo $LISTEN_PID $WATCHDOG_PID $SYSTEMD_EXEC_PID ${{LISTEN_PIDFDID-none}} \
+             $LISTEN_FDS; echo $$'"
+        );
+        let ended = Job::start(&mut host.me().shell(&text)).finish();
+        let lines: Vec<&str> = ended.stdout.lines().collect();
+        lines[0].replace(lines[1], "itself")
+    };
+    assert_eq!(said("$$"), "itself itself itself none 1");
+    assert_eq!(said("1"), "1 1 1 5 1", "another process is meant");
+}
+
+#[test]
 fn a_command_that_wants_uuids_gets_them() {
     let host = Host::with_gpus(2);
     let mut chg = host.me().chg(&["-G", "1", "--", "sh", "-c", "echo $CUDA_VISIBLE_DEVICES"]);
