@@ -6,6 +6,7 @@ use crate::exit::Exit;
 use crate::gpu::GpuError;
 use crate::model::verb::Refusal;
 use crate::output::OutputError;
+use crate::seat::SeatError;
 use crate::shim::{FindError, InstallError};
 use crate::store::StoreError;
 use crate::supervise::SpawnError;
@@ -23,6 +24,8 @@ pub(crate) enum Error {
     Gpu(#[from] GpuError),
     #[error(transparent)]
     Choice(#[from] crate::store::Refusal),
+    #[error(transparent)]
+    Seat(#[from] SeatError),
     #[error(transparent)]
     Spawn(#[from] SpawnError),
     #[error(transparent)]
@@ -75,6 +78,7 @@ impl Error {
             Self::Gpu(error) => error.hint(),
             Self::Refused { hint, .. } | Self::Failed { hint, .. } => hint.clone(),
             Self::Choice(_)
+            | Self::Seat(_)
             | Self::Spawn(_)
             | Self::Output(_)
             | Self::ShimmedProgram(_)

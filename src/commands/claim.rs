@@ -87,6 +87,10 @@ pub(crate) fn until_granted(
                         None => continue,
                     }
                 }
+                Err(error @ Error::Seat(_)) => {
+                    withdraw(ctx, id);
+                    return Err(error);
+                }
                 Err(error) => return Err(error),
             };
         let standing = match &applied.outcome {

@@ -73,7 +73,7 @@ impl Context<'_> {
         self.ring(&applied, verb, scanned);
         keeping::ring_the_ended(&applied);
         keeping::ring_the_unrecorded(&applied);
-        Ok((applied, taken))
+        Ok((applied, taken?))
     }
 
     /// Wakes the waiters that this commit may serve. One of theirs tells by its scan whom else it could serve; whoever

@@ -10,7 +10,7 @@ use crate::model::pool::Pool;
 use crate::model::reservation::{Kind, Reservation};
 use crate::model::seen::{Seat, Seen};
 use crate::model::verb::Outcome;
-use crate::seat::{self, TakenSeat};
+use crate::seat::{self, SeatError, TakenSeat};
 use crate::store::{Confirmation, Witness};
 use crate::supervise::{AtGate, SpawnError};
 
@@ -41,16 +41,21 @@ pub(crate) struct Observer<'a> {
     taken: Taken,
     /// Seats that were refused to us in this transaction, whatever /proc shows.
     refused: BTreeMap<GpuUuid, Seat>,
+    /// The kernel's refusal to let us sit down where nobody sits.
+    failed: Option<SeatError>,
 }
 
 impl<'a> Observer<'a> {
     pub(crate) fn new(eyes: &'a Eyes, spawn: Option<&'a dyn Spawn>) -> Self {
-        Self { eyes, spawn, taken: Taken::default(), refused: BTreeMap::new() }
+        Self { eyes, spawn, taken: Taken::default(), refused: BTreeMap::new(), failed: None }
     }
 
     /// What was taken for the committed grant.
-    pub(crate) fn into_taken(self) -> Taken {
-        self.taken
+    ///
+    /// # Errors
+    /// A seat that nobody has could not be taken: that the GPU is not to be had is this process's fault.
+    pub(crate) fn into_taken(self) -> Result<Taken, SeatError> {
+        self.failed.map_or(Ok(self.taken), Err)
     }
 
     fn take_seats(&mut self, pool: &Pool, reservation: &Reservation) -> Confirmation {
@@ -61,10 +66,14 @@ impl<'a> Observer<'a> {
                     tracing::debug!(%uuid, %error, "seat refused");
                     self.taken.seats.clear();
                     self.refused.insert(uuid.clone(), Seat::TakenBySomebody);
+                    if let SeatError::Io { .. } = error {
+                        self.failed = Some(error);
+                    }
                     return Confirmation::Again;
                 }
             }
         }
+        self.failed = None;
         Confirmation::Commit
     }
 
@@ -103,5 +112,6 @@ impl Witness for Observer<'_> {
     fn retract(&mut self) {
         self.taken = Taken::default();
         self.refused.clear();
+        self.failed = None;
     }
 }

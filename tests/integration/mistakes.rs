@@ -241,3 +241,21 @@ fn the_environment_sets_what_options_set() {
     let ended = Job::start(chg.env("CANHAZGPU_RUN_TIMEOUT", "100ms")).finish();
     assert_eq!(ended.code, Some(124), "{ended}");
 }
+
+#[test]
+fn too_few_descriptors_are_told_and_not_taken_for_busy_gpus() {
+    let host = Host::with_gpus(8);
+    host.me().does(&["--", "true"]);
+    let with = |most: u32| {
+        let text = format!("ulimit -n {most}; exec \"$CHG\" --wait 1s -g 8 -- true");
+        Job::start(&mut host.me().shell(&text)).finish()
+    };
+    // From plenty down to where not even the driver can be asked.
+    let ends = (0..60).rev().map(with).skip_while(|ended| ended.code == Some(0));
+    let told: Vec<Ended> = ends.take_while(|ended| ended.stderr.starts_with("error: cannot ")).collect();
+    assert!(told.iter().all(|ended| ended.code == Some(125)), "{}", told[0]);
+    let seats = told.iter().filter(|ended| ended.stderr.starts_with("error: cannot take the seat of GPU "));
+    assert!(seats.count() >= 3, "{:?}", told.iter().map(|ended| &ended.stderr).collect::<Vec<_>>());
+    assert!(host.queue().is_empty());
+    host.me().does(&["--nonblock", "-g", "8", "--", "true"]);
+}
