@@ -123,6 +123,9 @@ fn what_it_wrote_is_shown_as_it_shows_it() {
     let names = ["id", "user", "actual_user", "requested_count", "requested_ids", "allocated_gpus"];
     let names = [&names[..], &["reservation_type", "expiry_duration", "note"]].concat();
     assert_eq!(fields(&queue["entries"], &names), expected);
+    let in_the_way = queue["entries"][0]["blocked_by"].as_array().unwrap().iter();
+    let in_the_way: Vec<&Value> = in_the_way.map(|blocker| &blocker["gpu_id"]).collect();
+    assert_eq!(in_the_way, [1, 2, 3], "not the GPU that it has been given already");
     let totals =
         ["total_waiting", "total_gpus_requested", "total_gpus_allocated"].map(|name| queue[name].clone());
     assert_eq!(totals, [json!(2), json!(4), json!(1)]);

@@ -21,12 +21,15 @@ pub(crate) fn standings(pool: &Pool, seen: &Seen<'_>, now: Timestamp) -> Vec<(Wa
         }
         let ask = Ask::of_waiter(waiter);
         let turn = supply.turn(pool, &ask);
+        let mut blocked_by = blockers(pool, seen, &judged, &supply, &ask);
+        // What the Go program has given it in part is held for it.
+        blocked_by.retain(|blocker| !waiter.allocated.contains(&blocker.gpu));
         let standing = Standing {
             position: line.len() + 1,
             enqueued: waiter.enqueued,
             give_up: waiter.give_up,
             available: supply.usable(&ask),
-            blocked_by: blockers(pool, seen, &judged, &supply, &ask),
+            blocked_by,
             share: turn.clone().over_share(),
             behind: line.last().map(|(ahead, _)| ahead.id.clone()),
         };

@@ -166,7 +166,7 @@ struct Written<'a> {
     requested_count: u32,
     #[serde(skip_serializing_if = "<[GpuIndex]>::is_empty")]
     requested_ids: &'a [GpuIndex],
-    #[serde(skip_serializing_if = "<[GpuIndex]>::is_empty")]
+    /// Never absent in the Go program's own.
     allocated_gpus: &'a [GpuIndex],
     reservation_type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
