@@ -2,11 +2,12 @@
 
 use std::cell::{LazyCell, RefCell};
 use std::collections::{BTreeMap, HashMap};
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::attribution::{self, Accounts, Detail, Names};
-use crate::gpu::{Farewell, GpuError, Scanner, Source, Upkeep};
+use crate::gpu::{Farewell, GpuError, Scan, Scanner, Source, Upkeep};
 use crate::model::device::{Device, Provider, fake_devices};
 use crate::model::identity::{Here, Identity, Life};
 use crate::model::ids::{GpuIndex, GpuUuid, Megabytes, Pid};
@@ -103,18 +104,69 @@ impl Eyes {
     /// # Errors
     /// If the driver as a whole gives no answer.
     pub(crate) fn scan(&mut self, pool: &Pool) -> Result<(), GpuError> {
-        let scanner = match &mut self.scanner {
-            Some(scanner) => scanner,
-            None => self.scanner.insert(Scanner::start(source(pool, &self.optics), self.optics.deadline)?),
+        let scan = self.scanner(pool)?.scan()?;
+        self.take_in(scan, pool);
+        Ok(())
+    }
+
+    /// Begins a scan, whose answers are for [`Self::hear`].
+    ///
+    /// # Errors
+    /// As [`Self::scan`].
+    pub(crate) fn ask(&mut self, pool: &Pool) -> Result<(), GpuError> {
+        self.scanner(pool)?.ask()
+    }
+
+    /// What becomes readable when there is more to hear, and when all is heard at the latest.
+    pub(crate) fn awaited(&self) -> Option<(BorrowedFd<'_>, Instant)> {
+        self.scanner.as_ref().and_then(Scanner::awaited)
+    }
+
+    /// Hears what is there of the scan that was begun; whether that was all.
+    ///
+    /// # Errors
+    /// As [`Self::scan`].
+    pub(crate) fn hear(&mut self, pool: &Pool) -> Result<Heard, GpuError> {
+        match self.scanner(pool)?.hear(Instant::now())? {
+            Some(scan) => {
+                self.take_in(scan, pool);
+                Ok(Heard::All)
+            }
+            None => Ok(Heard::NotAll),
+        }
+    }
+
+    /// Sees what was answered to the scan that was begun as far as it has come; of the other GPUs, what was seen last.
+    pub(crate) fn glimpse(&mut self, pool: &Pool) {
+        let of_pool = || {
+            let reading = || Reading::Unknown(Unknown::NotYet);
+            let gpus = known(pool).into_iter().map(|device| GpuSeen { device, reading: reading() });
+            Scan { gpus: gpus.collect(), nameless: Vec::new(), upkeep: Upkeep::default() }
         };
-        let mut scan = scanner.scan()?;
+        let mut scan = self.scanner.as_ref().and_then(Scanner::so_far).unwrap_or_else(of_pool);
+        for gpu in scan.gpus.iter_mut().filter(|gpu| gpu.reading == Reading::Unknown(Unknown::NotYet)) {
+            if let Some(last) = self.gpus.iter().find(|last| last.device.uuid == gpu.device.uuid) {
+                gpu.reading = last.reading.clone();
+            }
+        }
+        self.take_in(scan, pool);
+    }
+
+    fn scanner(&mut self, pool: &Pool) -> Result<&mut Scanner, GpuError> {
+        let scanner = match self.scanner.take() {
+            Some(scanner) => scanner,
+            None => Scanner::start(source(pool, &self.optics), self.optics.deadline)?,
+        };
+        Ok(self.scanner.insert(scanner))
+    }
+
+    fn take_in(&mut self, mut scan: Scan, pool: &Pool) {
         scan.name_from(&known(pool));
         self.owners = attribution::owners(pids(&scan.gpus), &self.accounts, Detail::Brief);
         self.gpus = scan.gpus;
         self.nameless = scan.nameless.into_iter().map(|gpu| (gpu.index, gpu.why)).collect();
         self.upkeep = scan.upkeep;
         drop_vanished(&mut self.gpus, &self.owners);
-        Ok(())
     }
 
     /// What can be known of these processes, whatever they use.
@@ -193,6 +245,13 @@ impl Eyes {
         let bound = pool.slots.values().filter_map(|slot| slot.uuid.as_ref());
         bound.chain(self.gpus.iter().map(|gpu| &gpu.device.uuid))
     }
+}
+
+/// Whether a scan is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Heard {
+    All,
+    NotAll,
 }
 
 fn source(pool: &Pool, optics: &Optics) -> Source {

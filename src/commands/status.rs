@@ -1,22 +1,24 @@
 //! `chg status`: every GPU, what it is used for, and by whom.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
 
 use super::context::Context;
+use super::eyes::Heard;
 use super::keeping;
 use crate::attribution;
 use crate::config::{StatusForm, StatusOptions};
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::gpu::GpuError;
 use crate::model::ids::GpuIndex;
 use crate::model::occupancy::{self, Claim, Judged, Occupancy, Role};
 use crate::model::plan;
 use crate::model::pool::Pool;
 use crate::model::verb::Standing;
 use crate::model::waiter::Waiter;
-use crate::output::{self, Delivery, Out, OutputError, QueueView, StatusView, WatchView};
+use crate::output::{self, Delivery, Out, OutputError, QueueView, StatusView, WatchView, Watched};
+use crate::store::Snapshot;
 
 /// Shows the GPUs in the form that was asked for.
 pub(crate) fn status(ctx: &mut Context<'_>, options: &StatusOptions) -> Result<Exit, Error> {
@@ -34,20 +36,58 @@ fn once(
     ctx: &mut Context<'_>,
     show: impl FnOnce(&Out, &StatusView) -> Result<Delivery, OutputError>,
 ) -> Result<Exit, Error> {
-    let Look { status, trouble, .. } = look(ctx)?;
-    show(ctx.out, &status)?;
+    let snapshot = ctx.swept_snapshot()?;
+    let trouble = ctx.eyes.scan(&snapshot.pool).err();
+    let look = joined(ctx, &snapshot);
+    show(ctx.out, &look.status)?;
     trouble.map_or(Ok(Exit::Done), |error| Err(error.into()))
 }
 
 fn watch(ctx: &mut Context<'_>, every: Duration) -> Result<Exit, Error> {
     let out = ctx.out;
-    let host = host_name();
-    output::watch(out, every, || {
-        let Look { status, waiting, trouble } = look(ctx)?;
+    let snapshot = ctx.swept_snapshot()?;
+    ctx.eyes.ask(&snapshot.pool)?;
+    let mut watched = Watching { ctx, host: host_name(), snapshot };
+    output::watch(out, every, &mut watched).map(|()| Exit::Done)
+}
+
+/// One look after another, each begun at one moment and over at another.
+struct Watching<'c, 'o> {
+    ctx: &'c mut Context<'o>,
+    host: String,
+    /// Of the store, when the last look was begun.
+    snapshot: Snapshot,
+}
+
+impl Watching<'_, '_> {
+    fn view(&mut self) -> WatchView {
+        let Look { status, waiting } = joined(self.ctx, &self.snapshot);
         let queue = QueueView { now: status.now, waiting };
-        trouble.map_or(Ok(WatchView { host: host.clone(), status, queue }), |error| Err(error.into()))
-    })
-    .map(|()| Exit::Done)
+        WatchView { host: self.host.clone(), status, queue }
+    }
+}
+
+impl Watched for Watching<'_, '_> {
+    type Failure = Error;
+
+    fn look(&mut self) -> Result<(), Error> {
+        self.snapshot = self.ctx.swept_snapshot()?;
+        Ok(self.ctx.eyes.ask(&self.snapshot.pool)?)
+    }
+
+    fn awaited(&self) -> Option<(BorrowedFd<'_>, Instant)> {
+        self.ctx.eyes.awaited()
+    }
+
+    fn seen(&mut self) -> Result<Option<WatchView>, Error> {
+        let heard = self.ctx.eyes.hear(&self.snapshot.pool)?;
+        Ok((heard == Heard::All).then(|| self.view()))
+    }
+
+    fn so_far(&mut self) -> WatchView {
+        self.ctx.eyes.glimpse(&self.snapshot.pool);
+        self.view()
+    }
 }
 
 /// Without its domain, as in a shell's prompt.
@@ -60,15 +100,12 @@ fn host_name() -> String {
 struct Look {
     status: StatusView,
     waiting: Vec<(Waiter, Standing)>,
-    /// Why the driver as a whole gave no answer.
-    trouble: Option<GpuError>,
 }
 
-fn look(ctx: &mut Context<'_>) -> Result<Look, Error> {
-    let snapshot = ctx.swept_snapshot()?;
-    let trouble = ctx.eyes.scan(&snapshot.pool).err();
+/// What the store says, joined with what the eyes see.
+fn joined(ctx: &mut Context<'_>, snapshot: &Snapshot) -> Look {
     ctx.eyes.look_closely(&snapshot.pool);
-    let pool = ctx.pool_or_preview(&snapshot);
+    let pool = ctx.pool_or_preview(snapshot);
     let seats = ctx.eyes.seat_owners(&pool);
     keeping::ring_holders(keeping::unrecorded(&pool, &seats));
     let (mut occupancies, waiting) = ctx.eyes.with_seen(&pool, &seats, |seen| {
@@ -76,7 +113,7 @@ fn look(ctx: &mut Context<'_>) -> Result<Look, Error> {
     });
     name_models(&mut occupancies, &pool);
     let status = StatusView::new(&pool, &occupancies, ctx.eyes.gpus(), snapshot.now);
-    Ok(Look { status, waiting, trouble })
+    Look { status, waiting }
 }
 
 /// A process that tells no model, having written over its command line, serves the one that its run was started with.

@@ -2,7 +2,7 @@
 //! for it. Knows nothing of what the lines mean.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -117,6 +117,13 @@ impl Conversation {
             let _ = pidfd.send(Signal::KILL);
         }
         self.process
+    }
+}
+
+/// What becomes readable when the helper says something.
+impl AsFd for Conversation {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

@@ -6,6 +6,7 @@ mod driver;
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;
+mod hearing;
 mod helper;
 mod inventory;
 mod processes;
@@ -13,7 +14,7 @@ mod scanner;
 mod wire;
 
 pub(crate) use error::GpuError;
-pub(crate) use inventory::{Persistence, Upkeep};
+pub(crate) use inventory::{Persistence, Scan, Upkeep};
 pub(crate) use scanner::{Farewell, Scanner, Source};
 
 #[cfg(test)]

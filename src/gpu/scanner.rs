@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::GpuError;
 use super::conversation::{Conversation, Heard, Process};
+use super::hearing::Hearing;
 use super::inventory::{Scan, Upkeep, arrange};
 use super::wire::{Identity, Said, Slot};
 use crate::model::device::Device;
@@ -38,6 +40,24 @@ pub(crate) struct Scanner {
     identities: BTreeMap<Slot, Identity>,
     /// The driver's version, as told last.
     driver: Option<String>,
+    /// What is being asked, and not yet answered by all.
+    asked: Option<Asked>,
+}
+
+/// A scan that is under way.
+#[derive(Debug)]
+struct Asked {
+    hearing: Hearing,
+    /// Who has not answered by then does not answer.
+    until: Instant,
+    /// Whether the driver was reloaded since it was begun.
+    anew: Anew,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Anew {
+    No,
+    Yes,
 }
 
 #[derive(Debug)]
@@ -49,11 +69,14 @@ enum Helper {
     Leaving(Process, Duration),
 }
 
-/// How one attempt went.
-enum Attempt {
-    Done(BTreeMap<Slot, Reading>),
+/// How far the answers have come.
+enum Answers {
+    /// Every GPU is accounted for.
+    All(BTreeMap<Slot, Reading>),
     /// The driver was reloaded: it takes a new helper.
     Stale,
+    /// There may be more.
+    SoFar(Hearing, Instant),
 }
 
 impl Scanner {
@@ -70,6 +93,7 @@ impl Scanner {
             scan: 0,
             identities: BTreeMap::new(),
             driver: None,
+            asked: None,
         };
         if let Source::Nvml { .. } = scanner.source {
             scanner.conversation()?;
@@ -83,20 +107,79 @@ impl Scanner {
     /// # Errors
     /// If no GPU could be asked at all, or none of them is known by name and nothing better is to be had.
     pub(crate) fn scan(&mut self) -> Result<Scan, GpuError> {
+        self.ask()?;
+        loop {
+            let until = self.awaited().map_or_else(Instant::now, |(_, until)| until);
+            if let Some(scan) = self.hear(until)? {
+                return Ok(scan);
+            }
+        }
+    }
+
+    /// Begins a scan, whose answers are for [`Self::hear`]. Never waits for the driver.
+    ///
+    /// # Errors
+    /// As [`Self::scan`].
+    pub(crate) fn ask(&mut self) -> Result<(), GpuError> {
+        self.begin(Anew::No)
+    }
+
+    fn begin(&mut self, anew: Anew) -> Result<(), GpuError> {
+        self.asked = None;
+        self.scan += 1;
+        let scan = self.scan;
+        if let Source::Nvml { .. } = self.source {
+            self.conversation()?.request(scan);
+        }
+        let until = Instant::now() + self.per_gpu;
+        self.asked = Some(Asked { hearing: Hearing::default(), until, anew });
+        Ok(())
+    }
+
+    /// What becomes readable when more is answered to a scan that is under way, and when it is over at the latest,
+    /// should nothing come.
+    pub(crate) fn awaited(&self) -> Option<(BorrowedFd<'_>, Instant)> {
+        match (&self.helper, &self.asked) {
+            (Helper::Ready(conversation), Some(asked)) => Some((conversation.as_fd(), asked.until)),
+            _ => None,
+        }
+    }
+
+    /// Listens until then at most, which may be at once: the scan, if it is over.
+    ///
+    /// # Errors
+    /// As [`Self::scan`].
+    pub(crate) fn hear(&mut self, until: Instant) -> Result<Option<Scan>, GpuError> {
         if let Source::Fake { devices } = &self.source {
             let gpus = devices.iter().map(idle).collect();
-            return Ok(Scan { gpus, nameless: Vec::new(), upkeep: Upkeep::default() });
+            return Ok(Some(Scan { gpus, nameless: Vec::new(), upkeep: Upkeep::default() }));
         }
-        let readings = match self.attempt()? {
-            Attempt::Done(readings) => readings,
-            Attempt::Stale => self.once_more()?,
+        let Some(Asked { hearing, until: deadline, anew }) = self.asked.take() else { return Ok(None) };
+        let readings = match self.listen(hearing, deadline, until)? {
+            Answers::All(readings) => readings,
+            Answers::SoFar(hearing, until) => {
+                self.asked = Some(Asked { hearing, until, anew });
+                return Ok(None);
+            }
+            Answers::Stale if anew == Anew::No => return self.begin(Anew::Yes).map(|()| None),
+            Answers::Stale => return Err(GpuError::Other("it is being reloaded".to_owned())),
         };
         let scan = arrange(&self.identities, readings, self.driver.clone());
         match (scan.gpus.is_empty(), scan.nameless.first()) {
             (true, Some(first)) => Err(GpuError::from(first.why.clone())),
             (true, None) => Err(GpuError::NoGpus),
-            (false, _) => Ok(scan),
+            (false, _) => Ok(Some(scan)),
         }
+    }
+
+    /// A scan that is under way, as far as it has come; none while it is not even told how many GPUs there are.
+    pub(crate) fn so_far(&self) -> Option<Scan> {
+        let hearing = &self.asked.as_ref()?.hearing;
+        let mut readings = hearing.readings.clone();
+        for slot in 0..hearing.count? {
+            readings.entry(slot).or_insert(Reading::Unknown(Unknown::NotYet));
+        }
+        Some(arrange(&self.identities, readings, self.driver.clone()))
     }
 
     /// The process that asks for us, however long it may be stuck: it is a child of this process, and no command's.
@@ -108,23 +191,18 @@ impl Scanner {
         }
     }
 
-    fn once_more(&mut self) -> Result<BTreeMap<Slot, Reading>, GpuError> {
-        match self.attempt()? {
-            Attempt::Done(readings) => Ok(readings),
-            Attempt::Stale => Err(GpuError::Other("it is being reloaded".to_owned())),
-        }
-    }
-
-    fn attempt(&mut self) -> Result<Attempt, GpuError> {
-        self.scan += 1;
+    /// Hears what comes until `moment`, or until `deadline`, which moves on with every answer.
+    fn listen(
+        &mut self,
+        mut hearing: Hearing,
+        mut deadline: Instant,
+        moment: Instant,
+    ) -> Result<Answers, GpuError> {
         let scan = self.scan;
-        self.conversation()?.request(scan);
-        let mut hearing = Hearing::default();
-        let mut until = Instant::now() + self.per_gpu;
         let ending = loop {
-            match self.conversation()?.listen(until) {
+            match self.conversation()?.listen(deadline.min(moment)) {
                 Ok(Heard::Line(line)) if line.scan == scan => {
-                    until = Instant::now() + self.per_gpu;
+                    deadline = Instant::now() + self.per_gpu;
                     match line.said {
                         Said::Refused(refusal) => return self.refused(refusal.into()),
                         Said::Stale => return Ok(self.stale()),
@@ -136,7 +214,7 @@ impl Scanner {
                         said => hearing.take(said, self.silent()),
                     }
                     if hearing.is_complete() {
-                        return Ok(Attempt::Done(self.finished(hearing)));
+                        return Ok(Answers::All(self.finished(hearing)));
                     }
                 }
                 // Too late for its scan, but still its name.
@@ -144,6 +222,9 @@ impl Scanner {
                     if let Said::Named { slot, identity } = line.said {
                         self.remember(slot, identity);
                     }
+                }
+                Ok(Heard::Silence) if Instant::now() < deadline => {
+                    return Ok(Answers::SoFar(hearing, deadline));
                 }
                 Ok(Heard::Silence) => break self.silent(),
                 Ok(Heard::End(how)) => break Unknown::Error { message: how },
@@ -181,7 +262,7 @@ impl Scanner {
     }
 
     /// The deadline passed, or the helper died: what was heard counts, the rest is unknown.
-    fn cut_short(&mut self, mut hearing: Hearing, why: &Unknown) -> Result<Attempt, GpuError> {
+    fn cut_short(&mut self, mut hearing: Hearing, why: &Unknown) -> Result<Answers, GpuError> {
         let is_silence = matches!(why, Unknown::NoAnswer { .. });
         if !(is_silence && hearing.anybody_answered) {
             self.abandon();
@@ -195,19 +276,19 @@ impl Scanner {
         for slot in 0..count {
             hearing.readings.entry(slot).or_insert_with(|| Reading::Unknown(why.clone()));
         }
-        Ok(Attempt::Done(hearing.readings))
+        Ok(Answers::All(hearing.readings))
     }
 
-    fn refused(&mut self, error: GpuError) -> Result<Attempt, GpuError> {
+    fn refused(&mut self, error: GpuError) -> Result<Answers, GpuError> {
         // The next scan begins anew: a library that was found missing may be there by then, but a loader remembers.
         self.dismiss();
         Err(error)
     }
 
-    fn stale(&mut self) -> Attempt {
+    fn stale(&mut self) -> Answers {
         self.identities.clear();
         self.dismiss();
-        Attempt::Stale
+        Answers::Stale
     }
 
     fn remember(&mut self, slot: Slot, identity: Identity) {
@@ -285,33 +366,6 @@ impl Farewell {
 impl Drop for Farewell {
     fn drop(&mut self) {
         self.process.is_gone(Instant::now() + self.patience);
-    }
-}
-
-/// What was heard of one scan so far.
-#[derive(Default)]
-struct Hearing {
-    count: Option<u32>,
-    readings: BTreeMap<Slot, Reading>,
-    anybody_answered: bool,
-}
-
-impl Hearing {
-    fn take(&mut self, said: Said, silent: Unknown) {
-        match said {
-            Said::Answer { slot, reading } => {
-                self.anybody_answered = true;
-                self.readings.insert(slot, reading);
-            }
-            Said::StillBusy { slot } => {
-                self.readings.insert(slot, Reading::Unknown(silent));
-            }
-            Said::Count { .. } | Said::Named { .. } | Said::Refused(_) | Said::Stale => {}
-        }
-    }
-
-    fn is_complete(&self) -> bool {
-        self.count.is_some_and(|count| self.readings.len() == count as usize)
     }
 }
 

@@ -84,6 +84,8 @@ pub(crate) struct Slice {
 pub(crate) enum Unknown {
     /// No answer within the scan's deadline (seconds).
     NoAnswer { seconds: u64 },
+    /// It is being asked at this moment.
+    NotYet,
     /// NVML_ERROR_GPU_IS_LOST: it fell off the bus.
     Lost,
     /// Multi-instance mode: slices are not supported yet.
@@ -100,6 +102,7 @@ impl fmt::Display for Unknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoAnswer { seconds } => write!(f, "no answer from the driver in {seconds}s"),
+            Self::NotYet => f.write_str("no answer yet"),
             Self::Lost => f.write_str("GPU is lost"),
             Self::Mig => f.write_str("MIG mode: slices are not supported yet"),
             Self::NoPermission => f.write_str("no permission to ask the driver"),

@@ -37,4 +37,4 @@ pub(crate) use status::{StatusView, json as status_json, lines, summary, table};
 pub(crate) use stream::{Delivery, Wish};
 pub(crate) use trace::trace;
 pub(crate) use wait::WaitDisplay;
-pub(crate) use watch::{WatchView, watch};
+pub(crate) use watch::{WatchView, Watched, watch};

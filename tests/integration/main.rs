@@ -49,4 +49,5 @@ mod store_faults;
 mod support;
 mod terminal;
 mod transparent;
+mod watch;
 mod weather;

@@ -95,7 +95,7 @@ fn without_the_silent(answers: &Answers) -> Option<String> {
 
 const fn advice(why: &Unknown) -> &'static str {
     match why {
-        Unknown::NoAnswer { .. } => {
+        Unknown::NoAnswer { .. } | Unknown::NotYet => {
             "'dmesg | grep -i xid' may tell why; it often takes a restart of the machine"
         }
         Unknown::Lost => "it fell off the bus: 'dmesg | grep -i xid' tells more; restart the machine",

@@ -8,4 +8,4 @@ mod run;
 mod screen;
 
 pub(crate) use frame::WatchView;
-pub(crate) use run::watch;
+pub(crate) use run::{Watched, watch};

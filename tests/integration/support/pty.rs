@@ -157,6 +157,11 @@ impl Pty {
         wait_until("the last of the output", || watcher.thread.as_ref().is_some_and(JoinHandle::is_finished));
     }
 
+    /// How the leader of the session has ended, if it has.
+    pub(crate) fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.leader.try_wait().unwrap()
+    }
+
     pub(crate) fn ends(&mut self) -> ExitStatus {
         let screen = self.screen();
         wait_for(&format!("the end of the session: {screen:?}"), || self.leader.try_wait().unwrap())
