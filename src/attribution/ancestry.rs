@@ -53,6 +53,13 @@ impl Ancestry {
         above.iter().find_map(|pid| self.stat(*pid)?.keeps)
     }
 
+    /// Those of these ancestors that are below what keeps sessions: a server of sessions carries the words of the first
+    /// one in it, whichever else it keeps.
+    pub(super) fn within_session<'a>(&mut self, above: &'a [Pid]) -> &'a [Pid] {
+        let keeps = |pid: &Pid| self.stat(*pid).is_some_and(|stat| stat.keeps.is_some());
+        &above[..above.iter().position(keeps).unwrap_or(above.len())]
+    }
+
     /// The one of these ancestors that watches over a container.
     pub(super) fn conmon(&mut self, above: &[Pid]) -> Option<Pid> {
         above.iter().copied().find(|pid| self.stat(*pid).is_some_and(|stat| stat.is_conmon))

@@ -23,6 +23,6 @@ pub(crate) fn containers(bytes: &[u8]) {
 pub(crate) fn models(bytes: &[u8]) {
     let words = words_in(bytes);
     if let Some(model) = model_of([words.as_slice()]) {
-        assert!(!model.is_empty() && model.chars().count() <= 50, "{model:?}");
+        assert!(model.contains(char::is_alphanumeric), "{model:?}");
     }
 }

@@ -1,119 +1,174 @@
 //! Which model a process serves or trains, by command lines. Pure. What is found is shown, never acted upon: anybody
-//! may write anything there.
+//! may write anything there. What could name something else names nothing: a wrong model is worse than none.
 
-/// Characters of a name that are shown.
-const LONGEST: usize = 50;
+mod harness;
+mod positional;
+mod shell;
+
+use positional::normal;
+
+/// The programs of llama.cpp that load a model, after `llama-`.
+const LLAMA_CPP: [&str; 16] = [
+    "server",
+    "cli",
+    "completion",
+    "bench",
+    "batched-bench",
+    "perplexity",
+    "embedding",
+    "mtmd-cli",
+    "simple",
+    "simple-chat",
+    "speculative",
+    "parallel",
+    "imatrix",
+    "finetune",
+    "tts",
+    "diffusion-cli",
+];
+/// Options that name a model whatever the program; those that say where it lies before those that may name its kind.
+const OPTIONS: [&[&str]; 2] = [
+    &[
+        "--model-path",
+        "--model-id",
+        "--model-name-or-path",
+        "--pretrained-model-name-or-path",
+        "--base-model",
+    ],
+    &["--model", "--force-model"],
+];
 
 /// The model that one of these command lines names: the process's own first, then its parents'.
 pub(crate) fn model_of<'a>(commands: impl IntoIterator<Item = &'a [String]>) -> Option<String> {
     commands.into_iter().find_map(|command| {
         let words: Vec<&str> = command.iter().map(String::as_str).collect();
-        let found = in_words(&words).or_else(|| in_words(&in_shell(&words)))?;
-        Some(short(&found))
+        in_words(&words).or_else(|| in_shell(&words))
     })
 }
 
 fn in_words(words: &[&str]) -> Option<String> {
-    let program = |names: &[&str]| position_of(words, names);
-    if let Some(at) = program(&["lm_eval", "lm-eval", "lm_eval.__main__", "lmms_eval"]) {
-        // Its --model names a way to run models.
-        return pretrained_in(&words[at + 1..]);
+    if let Some(args) = harness::arguments(words) {
+        return harness::pretrained(args).as_deref().and_then(name);
     }
-    if let Some(at) = program(&["vllm", "sglang", "text-generation-server", "vllm.entrypoints.cli.main"])
-        && let Some(["serve", name, ..]) = words.get(at + 1..)
-        && is_value(name)
-    {
-        return Some((*name).to_owned());
+    if let Some(served) = served(words) {
+        return name(served);
     }
-    let is_llama_cpp = |word: &&str| base(word).starts_with("llama-") || base(word) == "llama_cpp.server";
-    // Not before it: there -m is an option of Python's.
-    if let Some(at) = words.iter().position(is_llama_cpp)
-        && let Some(model) =
-            value(&words[at + 1..], &["-hf", "-hfr", "--hf-repo", "-m", "--model", "-mu", "--model-url"])
-    {
-        return Some(model);
-    }
-    let options = [
-        "--model",
-        "--model-path",
-        "--model_path",
-        "--model-id",
-        "--model_name_or_path",
-        "--model-name-or-path",
-    ];
-    value(words, &options)
-}
-
-/// Where one of these programs is started: as the command, as a script, or by `python -m`.
-fn position_of(words: &[&str], names: &[&str]) -> Option<usize> {
-    words.iter().position(|word| names.contains(&base(word)))
-}
-
-/// The words of `sh -c 'exec vllm serve …'`. Quoting is not undone: names of models need none.
-fn in_shell<'a>(words: &[&'a str]) -> Vec<&'a str> {
-    let is_shell = words.first().is_some_and(|word| ["sh", "bash", "dash", "zsh"].contains(&base(word)));
-    let script = words.iter().skip_while(|word| !is_command_flag(word)).nth(1);
-    match script {
-        Some(script) if is_shell => script.split_whitespace().collect(),
-        _ => Vec::new(),
+    let found = match in_llama_cpp(words) {
+        Found::Nothing => first_of(words, &OPTIONS),
+        found => found,
+    };
+    match found {
+        Found::One(model) => name(model),
+        Found::Several | Found::Nothing => None,
     }
 }
 
-/// -c, or several in one like -lc.
-fn is_command_flag(word: &str) -> bool {
-    word.strip_prefix('-').is_some_and(|flags| !flags.starts_with('-') && flags.ends_with('c'))
+/// What a shell is told to run, where only one of its commands can be what uses the GPU.
+fn in_shell(words: &[&str]) -> Option<String> {
+    let command = shell::the_command_in(shell::text_in(words)?)?;
+    let words: Vec<&str> = command.iter().map(String::as_str).collect();
+    in_words(&words)
+}
+
+/// The model that stands by itself after the verb of a server.
+fn served<'a>(words: &[&'a str]) -> Option<&'a str> {
+    words.iter().enumerate().find_map(|(at, word)| {
+        let rest = &words[at + 1..];
+        match (base(word), rest) {
+            (
+                "vllm"
+                | "vllm.entrypoints.cli.main"
+                | "sglang"
+                | "sglang.cli.main"
+                | "text-generation-server"
+                | "transformers",
+                ["serve", rest @ ..],
+            ) => positional::first(rest),
+            ("lmdeploy", ["serve", "api_server", rest @ ..]) => positional::first(rest),
+            ("trtllm-serve", ["disaggregated" | "disaggregated_mpi_worker", ..]) => None,
+            ("trtllm-serve", ["serve" | "mm_embedding_serve" | "embeddings" | "rerank", rest @ ..]) => {
+                positional::first(rest)
+            }
+            // Another verb is no model.
+            ("trtllm-serve", rest) => positional::first(rest).filter(|name| name.contains('/')),
+            _ => None,
+        }
+    })
+}
+
+fn in_llama_cpp<'a>(words: &[&'a str]) -> Found<'a> {
+    let is_own =
+        |word: &&str| base(word).strip_prefix("llama-").is_some_and(|tool| LLAMA_CPP.contains(&tool));
+    // Not before the program: there -m is an option of Python's.
+    if let Some(at) = words.iter().position(is_own) {
+        let options: [&[&str]; 4] = [
+            &["-hf", "-hfr", "--hf-repo"],
+            &["-m", "--model"],
+            &["-dr", "--docker-repo"],
+            &["-mu", "--model-url"],
+        ];
+        return first_of(&words[at + 1..], &options);
+    }
+    match words.iter().position(|word| *word == "llama_cpp.server") {
+        // With a repository, --model is a pattern of its files.
+        Some(at) => first_of(&words[at + 1..], &[&["--hf-model-repo-id"], &["--model"]]),
+        None => Found::Nothing,
+    }
+}
+
+/// What options say of the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found<'a> {
+    One(&'a str),
+    /// More than one, and nothing tells which is meant.
+    Several,
+    Nothing,
+}
+
+/// What the first of these groups that is there says.
+fn first_of<'a>(words: &[&'a str], groups: &[&[&str]]) -> Found<'a> {
+    let said = groups.iter().map(|options| value(words, options));
+    said.into_iter().find(|found| *found != Found::Nothing).unwrap_or(Found::Nothing)
+}
+
+/// The value of these options, which are ways to say the same: `--option value` or `--option=value`.
+fn value<'a>(words: &[&'a str], options: &[&str]) -> Found<'a> {
+    let mut found = Found::Nothing;
+    for (at, word) in words.iter().enumerate() {
+        let said = match word.split_once('=') {
+            Some((option, value)) if options.contains(&&*normal(option)) => Some(value),
+            _ if options.contains(&&*normal(word)) => words.get(at + 1).copied(),
+            _ => None,
+        };
+        match (said.filter(|value| is_value(value)), found) {
+            (None, _) => {}
+            (Some(value), Found::Nothing) => found = Found::One(value),
+            (Some(value), Found::One(before)) if value == before => {}
+            (Some(_), _) => return Found::Several,
+        }
+    }
+    found
+}
+
+/// Whether this can be one model's name: no option, no list, nothing that a shell would have replaced.
+fn is_value(word: &str) -> bool {
+    !word.is_empty() && !word.starts_with('-') && !word.contains(['$', '`', ','])
 }
 
 fn base(word: &str) -> &str {
     word.rsplit('/').next().unwrap_or(word)
 }
 
-/// The value of the first of these options: `--option value` or `--option=value`.
-fn value(words: &[&str], options: &[&str]) -> Option<String> {
-    words.iter().enumerate().find_map(|(at, word)| {
-        let found = match word.split_once('=') {
-            Some((option, value)) if options.contains(&option) => Some(value),
-            _ if options.contains(word) => words.get(at + 1).copied(),
-            _ => None,
-        };
-        found.filter(|value| is_value(value)).map(str::to_owned)
-    })
-}
-
-fn is_value(word: &str) -> bool {
-    !word.is_empty() && !word.starts_with('-')
-}
-
-/// The value of `pretrained` in the words after `--model_args`: all in one, or one each.
-fn pretrained_in(words: &[&str]) -> Option<String> {
-    let options = ["--model_args", "--model-args", "-a"];
-    words.iter().enumerate().find_map(|(at, word)| match word.split_once('=') {
-        Some((option, args)) if options.contains(&option) => pretrained(args),
-        _ if options.contains(word) => {
-            let mut args = words[at + 1..].iter().take_while(|word| is_value(word));
-            args.find_map(|args| pretrained(args))
-        }
-        _ => None,
-    })
-}
-
-/// `pretrained=NAME,dtype=auto`, or the same as JSON.
-fn pretrained(args: &str) -> Option<String> {
-    if let Ok(json) = serde_json::from_str::<serde_json::Value>(args) {
-        return json.get("pretrained")?.as_str().filter(|name| !name.is_empty()).map(str::to_owned);
-    }
-    let mut pairs = args.split(',').filter_map(|pair| pair.split_once('='));
-    pairs
-        .find(|(key, _)| key.trim() == "pretrained")
-        .map(|(_, name)| name.to_owned())
-        .filter(|name| is_value(name))
-}
-
-/// As shown: of a path what tells it apart, and no more characters than fit a line.
-fn short(model: &str) -> String {
-    let is_path = model.starts_with(['/', '.', '~']) || model.contains("://");
+/// As it is called: of a path what tells it apart. What is no name is none.
+fn name(model: &str) -> Option<String> {
+    // An id of Hugging Face has at most one slash.
+    let is_path = model.starts_with(['/', '.', '~'])
+        || model.contains("://")
+        || model.matches('/').count() > 1
+        || model.ends_with(".gguf");
     let name = if is_path { last_of_path(model) } else { model.to_owned() };
-    name.chars().take(LONGEST).collect()
+    let is_digest = name.starts_with("sha256-") || name.starts_with("sha256:");
+    (name.contains(char::is_alphanumeric) && !is_digest).then_some(name)
 }
 
 fn last_of_path(path: &str) -> String {

@@ -137,7 +137,8 @@ impl Look<'_> {
     fn command_and_model(&mut self, dir: &ProcDir, ancestors: &[Pid]) -> (Vec<String>, Option<String>) {
         let command = command(dir);
         let mut lines = vec![command.clone()];
-        lines.extend(ancestors.iter().take(PARENTS_FOR_MODEL).map(|&parent| self.command_of(parent)));
+        let parents = self.ancestry.within_session(ancestors);
+        lines.extend(parents.iter().take(PARENTS_FOR_MODEL).map(|&parent| self.command_of(parent)));
         let model = model_of(lines.iter().map(Vec::as_slice));
         (command, model)
     }

@@ -13,7 +13,7 @@ use super::{Condition, GpuView, StatusView};
 
 /// Columns for a note or a message; the whole is in the JSON.
 const FREE_TEXT: usize = 120;
-const MODEL: usize = 50;
+pub(super) const MODEL: usize = 50;
 const PROFILE: usize = 24;
 
 /// A line per GPU.

@@ -11,7 +11,7 @@ use super::super::clock::brief;
 use super::super::escape::{clip, width};
 use super::super::line::{Line, Tone};
 use super::super::people;
-use super::lines::slice_and_use;
+use super::lines::{MODEL, slice_and_use};
 use super::table::user_of;
 use super::{Condition, GpuView};
 
@@ -54,7 +54,7 @@ pub(in crate::output) fn remarks(gpu: &GpuView, now: Timestamp, user: usize) -> 
         all.extend(is_idle.then(|| (Tone::Plain, "not in use".to_owned())));
     }
     all.extend(gpu.note().map(|note| (Tone::Plain, note.to_owned())));
-    all.extend(gpu.model().map(|model| (Tone::Plain, model.to_owned())));
+    all.extend(gpu.model().map(|model| (Tone::Plain, clip(model, MODEL))));
     let command =
         gpu.reservation.as_ref().map(|held| held.command.join(" ")).filter(|words| !words.is_empty());
     all.extend(command.map(|command| (Tone::Dim, command)));
