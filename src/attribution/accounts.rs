@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use nix::unistd::{User, getuid};
+use nix::unistd::getuid;
 
 use crate::model::ids::Uid;
+use crate::sys::account;
 
 use super::cgroup::Place;
 use super::identity::own_pid;
@@ -22,7 +23,7 @@ impl Accounts {
     /// The name of the account, if it has one.
     pub(crate) fn name_of(&self, uid: Uid) -> Option<String> {
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        names.entry(uid).or_insert_with(|| look_up(uid)).clone()
+        names.entry(uid).or_insert_with(|| account::name_of(uid.0)).clone()
     }
 
     /// The name as shown: `uid 23001` for an account without one.
@@ -32,13 +33,8 @@ impl Accounts {
 
     /// The account with this name.
     pub(crate) fn uid_of(&self, name: &str) -> Option<Uid> {
-        // A name with a zero byte is no name: nix would refuse it with an error, which is the same here.
-        User::from_name(name).ok().flatten().map(|user| Uid(user.uid.as_raw()))
+        account::uid_of(name).map(Uid)
     }
-}
-
-fn look_up(uid: Uid) -> Option<String> {
-    User::from_uid(nix::unistd::Uid::from_raw(uid.0)).ok().flatten().map(|user| user.name)
 }
 
 /// Who runs this program.

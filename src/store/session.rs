@@ -84,7 +84,7 @@ impl Accounts for AccountCache {
         if let Some(known) = self.0.get(account) {
             return *known;
         }
-        let found = nix::unistd::User::from_name(account).ok().flatten().map(|user| Uid(user.uid.as_raw()));
+        let found = crate::sys::account::uid_of(account).map(Uid);
         self.0.insert(account.to_owned(), found);
         found
     }

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod abstract_name;
+pub(crate) mod account;
 mod addressed;
 #[cfg(test)]
 pub(crate) mod alone;
@@ -18,6 +19,7 @@ pub(crate) mod inherited;
 pub(crate) mod lifeline;
 pub(crate) mod memory;
 pub(crate) mod nvml_v1;
+pub(crate) mod patience;
 pub(crate) mod pidfd;
 pub(crate) mod process;
 pub(crate) mod signal;

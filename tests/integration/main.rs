@@ -10,6 +10,7 @@ mod contention;
 mod crash;
 mod crowded;
 mod damage;
+mod directory;
 mod docs;
 mod doctor;
 mod engine;
