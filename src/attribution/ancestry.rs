@@ -65,6 +65,11 @@ impl Ancestry {
         above.iter().copied().find(|pid| self.stat(*pid).is_some_and(|stat| stat.is_conmon))
     }
 
+    /// When a process on one of these ways started.
+    pub(super) fn start(&mut self, pid: Pid) -> Option<u64> {
+        self.stat(pid).map(|stat| stat.start)
+    }
+
     fn stat(&mut self, pid: Pid) -> Option<Stat> {
         let proc = self.proc;
         *self.known.entry(pid).or_insert_with(|| proc.stat(pid))

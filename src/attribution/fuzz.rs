@@ -1,9 +1,10 @@
 //! What the kernel, container engines and other people's command lines say, for the fuzzer.
 
 use super::cgroup::Place;
+use super::command_lines::words_in;
 use super::containers;
 use super::model_in_use::model_of;
-use super::owners::{login_in, words_in};
+use super::owners::login_in;
 use super::stat::Stat;
 
 /// A file of /proc/PID, whichever it is.

@@ -3,6 +3,7 @@
 mod accounts;
 mod ancestry;
 mod cgroup;
+mod command_lines;
 mod containers;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;

@@ -1,7 +1,7 @@
 //! The processes on the GPUs: whose they are, what they are and where they came from, as far as /proc tells.
 //! environ, exe and fd of other users cannot be read without root, so nothing depends on them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use nix::unistd::{getpgid, getsid};
@@ -14,6 +14,7 @@ use crate::sys::boot::Boot;
 use super::accounts::Accounts;
 use super::ancestry::Ancestry;
 use super::cgroup::Place;
+use super::command_lines::command_lines;
 use super::identity::evidence;
 use super::model_in_use::model_of;
 use super::proc_dir::{Proc, ProcDir};
@@ -40,19 +41,20 @@ pub(crate) fn owners(
     detail: Detail,
 ) -> BTreeMap<Pid, Process> {
     let proc = Proc::here();
-    let ancestry = Ancestry::new(proc);
-    let mut look = Look { proc, accounts, detail, boot: Boot::now(), ancestry, commands: BTreeMap::new() };
-    let pids: std::collections::BTreeSet<Pid> = pids.into_iter().collect();
-    pids.into_iter().filter_map(|pid| Some((pid, look.at(pid)?))).collect()
+    let mut look = Look { proc, accounts, boot: Boot::now(), ancestry: Ancestry::new(proc) };
+    let pids: BTreeSet<Pid> = pids.into_iter().collect();
+    let mut found = pids.into_iter().filter_map(|pid| Some((pid, look.at(pid)?))).collect();
+    if detail == Detail::Full {
+        look.closely_at(&mut found);
+    }
+    found
 }
 
 struct Look<'a> {
     proc: Proc,
     accounts: &'a Accounts,
-    detail: Detail,
     boot: Option<Boot>,
     ancestry: Ancestry,
-    commands: BTreeMap<Pid, Vec<String>>,
 }
 
 impl Look<'_> {
@@ -99,15 +101,10 @@ impl Look<'_> {
         let login_uid = login_uid(dir, &place);
         let ancestors = self.ancestry.above(stat);
         let through = self.ancestry.keeper(&ancestors);
-        let (command, model) = match self.detail {
-            Detail::Brief => (Vec::new(), None),
-            Detail::Full => self.command_and_model(dir, &ancestors),
-        };
         Process {
             login_uid,
             login: login_uid.and_then(|uid| self.accounts.name_of(uid)),
             name: name(dir),
-            command,
             started: self.boot.and_then(|boot| boot.moment(stat.start)),
             start: Some(stat.start),
             origin: self.told_by_conmon(place.origin, &ancestors),
@@ -115,39 +112,56 @@ impl Look<'_> {
             session: Some(stat.session),
             group: Some(stat.group),
             through,
-            model,
             ..self.of(pid, uid)
         }
     }
 
-    /// Podman and CRI-O leave a process of whoever started a container above it, with the container's name among its
-    /// words: quicker than asking them, and for everybody to read.
+    /// Podman and CRI-O leave a process of whoever started a container above it.
     fn told_by_conmon(&mut self, origin: Origin, above: &[Pid]) -> Origin {
         let Origin::Container { engine, id, name, host_uid } = origin else { return origin };
         let conmon = self.ancestry.conmon(above).and_then(|pid| self.proc.open(pid).ok());
-        let starter = conmon.as_ref().and_then(|dir| dir.uid().ok()).filter(|uid| *uid != Uid::ROOT);
-        let told = conmon.filter(|_| self.detail == Detail::Full).and_then(|dir| {
-            let words = command(&dir);
-            let at = words.iter().position(|word| word == "-n" || word == "--name")?;
-            words.get(at + 1).cloned()
-        });
-        Origin::Container { engine, id, name: name.or(told), host_uid: host_uid.or(starter) }
+        let starter = conmon.and_then(|dir| dir.uid().ok()).filter(|uid| *uid != Uid::ROOT);
+        Origin::Container { engine, id, name, host_uid: host_uid.or(starter) }
     }
 
-    fn command_and_model(&mut self, dir: &ProcDir, ancestors: &[Pid]) -> (Vec<String>, Option<String>) {
-        let command = command(dir);
-        let mut lines = vec![command.clone()];
-        let parents = self.ancestry.within_session(ancestors);
-        lines.extend(parents.iter().take(PARENTS_FOR_MODEL).map(|&parent| self.command_of(parent)));
-        let model = model_of(lines.iter().map(Vec::as_slice));
-        (command, model)
+    /// Adds what command lines tell: of the processes, of their parents, and of what watches over a container, which has
+    /// its name among its words: quicker than asking the engine, and for everybody to read.
+    fn closely_at(&mut self, found: &mut BTreeMap<Pid, Process>) {
+        let mut starts: BTreeMap<Pid, u64> =
+            found.values().filter_map(|process| Some((process.pid, process.start?))).collect();
+        let near: BTreeMap<Pid, Near> =
+            found.values().map(|process| (process.pid, self.near(process))).collect();
+        for pid in near.values().flat_map(|near| near.parents.iter().chain(&near.conmon)) {
+            starts.extend(self.ancestry.start(*pid).map(|start| (*pid, start)));
+        }
+        let lines = command_lines(self.proc, starts);
+        for (pid, process) in found {
+            let Near { parents, conmon } = &near[pid];
+            process.command = lines.get(pid).cloned().unwrap_or_default();
+            process.model = model_of(
+                [pid].into_iter().chain(parents).filter_map(|pid| lines.get(pid)).map(Vec::as_slice),
+            );
+            if let (Origin::Container { name, .. }, Some(conmon)) = (&mut process.origin, conmon) {
+                let words = lines.get(conmon).map_or(&[][..], Vec::as_slice);
+                let at = words.iter().position(|word| word == "-n" || word == "--name");
+                *name = at.and_then(|at| words.get(at + 1)).cloned();
+            }
+        }
     }
 
-    fn command_of(&mut self, pid: Pid) -> Vec<String> {
-        let proc = self.proc;
-        let read = || proc.open(pid).map(|dir| command(&dir)).unwrap_or_default();
-        self.commands.entry(pid).or_insert_with(read).clone()
+    fn near(&mut self, process: &Process) -> Near {
+        let parents = self.ancestry.within_session(&process.ancestors);
+        let parents = parents.iter().take(PARENTS_FOR_MODEL).copied().collect();
+        let is_contained = matches!(process.origin, Origin::Container { .. });
+        let conmon = if is_contained { self.ancestry.conmon(&process.ancestors) } else { None };
+        Near { parents, conmon }
     }
+}
+
+/// Whose command lines tell something of a process besides its own.
+struct Near {
+    parents: Vec<Pid>,
+    conmon: Option<Pid>,
 }
 
 /// Who logged in: survives su and sudo. Kernels without audit tell by the user slice alone.
@@ -165,18 +179,4 @@ pub(super) fn login_in(text: &[u8]) -> Option<Uid> {
 fn name(dir: &ProcDir) -> String {
     let name = dir.read("comm").unwrap_or_default();
     String::from_utf8_lossy(name.strip_suffix(b"\n").unwrap_or(&name)).into_owned()
-}
-
-/// The command line. Programs that write their title over it leave zero bytes at its end.
-fn command(dir: &ProcDir) -> Vec<String> {
-    words_in(&dir.read("cmdline").unwrap_or_default())
-}
-
-/// The text of /proc/PID/cmdline.
-pub(super) fn words_in(text: &[u8]) -> Vec<String> {
-    let end = text.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
-    if end == 0 {
-        return Vec::new();
-    }
-    text[..end].split(|&byte| byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nix::unistd::{Uid, User};
 
-use super::patience::{NoAnswer, answer_within};
+use super::patience::answers_within;
 
 const FILE: &str = "/etc/passwd";
 /// How long the directory may take.
@@ -19,15 +19,14 @@ static HANGS: AtomicBool = AtomicBool::new(false);
 /// The name of the account with this number.
 pub(crate) fn name_of(uid: u32) -> Option<String> {
     in_file(&file(), |_, number| number == uid)
-        .or_else(|| asked(move || User::from_uid(Uid::from_raw(uid))))
+        .or_else(|| asked(uid, |uid| User::from_uid(Uid::from_raw(*uid))))
         .map(|(name, _)| name)
 }
 
 /// The number of the account with this name.
 pub(crate) fn uid_of(name: &str) -> Option<u32> {
-    let wanted = name.to_owned();
     in_file(&file(), |found, _| found == name)
-        .or_else(|| asked(move || User::from_name(&wanted)))
+        .or_else(|| asked(name.to_owned(), |name| User::from_name(name)))
         .map(|(_, uid)| uid)
 }
 
@@ -46,18 +45,19 @@ fn in_file(text: &str, is_meant: impl Fn(&str, u32) -> bool) -> Option<(String, 
     })
 }
 
-fn asked(ask: impl FnOnce() -> nix::Result<Option<User>> + Send + 'static) -> Option<(String, u32)> {
+fn asked<Q: Send + Sync + 'static>(
+    about: Q,
+    ask: fn(&Q) -> nix::Result<Option<User>>,
+) -> Option<(String, u32)> {
     if HANGS.load(Ordering::Relaxed) {
         return None;
     }
-    match answer_within(PATIENCE, ask) {
-        Ok(found) => found.ok().flatten().map(|user| (user.name, user.uid.as_raw())),
-        Err(why) => {
-            tracing::debug!(?why, "the accounts' directory gave no answer");
-            HANGS.store(why == NoAnswer::InTime, Ordering::Relaxed);
-            None
-        }
-    }
+    let Some(answer) = answers_within(PATIENCE, vec![about], ask).pop().flatten() else {
+        tracing::debug!("the accounts' directory gave no answer");
+        HANGS.store(true, Ordering::Relaxed);
+        return None;
+    };
+    answer.ok().flatten().map(|user| (user.name, user.uid.as_raw()))
 }
 
 #[cfg(test)]

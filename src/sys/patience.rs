@@ -1,79 +1,104 @@
 //! Questions to the system that may never be answered, in a thread that is left behind then.
 
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::signal::{Mask, SignalSet, current_mask, mask};
 
 /// Enough for what the C library loads to find an account.
 const STACK: usize = 1024 * 1024;
+/// After so many questions without an answer no more are put.
+const MOST_STUCK: usize = 2;
 
-/// What `ask` says, if it says so within `at_most`. A thread that hangs ends with the process.
-pub(crate) fn answer_within<T: Send + 'static>(
-    at_most: Duration,
-    ask: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, NoAnswer> {
-    let (sender, answer) = mpsc::channel();
-    let tell = move || {
-        // Too late is as good as never.
-        let _ = sender.send(ask());
+/// What `ask` says to each question, one after the other. There is no answer to one that takes longer than `at_most`;
+/// a thread that hangs ends with the process.
+pub(crate) fn answers_within<Q, A>(at_most: Duration, questions: Vec<Q>, ask: fn(&Q) -> A) -> Vec<Option<A>>
+where
+    Q: Send + Sync + 'static,
+    A: Send + 'static,
+{
+    let questions = Arc::new(questions);
+    let mut answers = Vec::with_capacity(questions.len());
+    let mut stuck = 0;
+    while answers.len() < questions.len() && stuck < MOST_STUCK {
+        let Some((heard, thread)) = start(Arc::clone(&questions), answers.len(), ask) else { break };
+        while answers.len() < questions.len()
+            && let Ok(answer) = heard.recv_timeout(at_most)
+        {
+            answers.push(Some(answer));
+        }
+        if answers.len() == questions.len() {
+            // Gone before anything is forked.
+            let _ = thread.join();
+        } else {
+            answers.push(None);
+            stuck += 1;
+        }
+    }
+    answers.resize_with(questions.len(), || None);
+    answers
+}
+
+fn start<Q, A>(
+    questions: Arc<Vec<Q>>,
+    first: usize,
+    ask: fn(&Q) -> A,
+) -> Option<(Receiver<A>, JoinHandle<()>)>
+where
+    Q: Send + Sync + 'static,
+    A: Send + 'static,
+{
+    let (tell, heard) = mpsc::channel();
+    let put = move || {
+        for question in &questions[first..] {
+            // Too late is as good as never.
+            if tell.send(ask(question)).is_err() {
+                return;
+            }
+        }
     };
     // A thread has the mask of whoever starts it: one that stays must take no signal from those that know what to do.
     let before = current_mask();
     mask(Mask::Block, SignalSet::ALL - SignalSet::FAULTS - SignalSet::LIBRARY);
-    let started = thread::Builder::new().name("question".into()).stack_size(STACK).spawn(tell);
+    let thread = thread::Builder::new().name("question".into()).stack_size(STACK).spawn(put);
     mask(Mask::Set, before);
-    let thread = started.map_err(|_| NoAnswer::NotAsked)?;
-    match answer.recv_timeout(at_most) {
-        Ok(said) => {
-            // Gone before anything is forked.
-            let _ = thread.join();
-            Ok(said)
-        }
-        Err(RecvTimeoutError::Timeout) => Err(NoAnswer::InTime),
-        Err(RecvTimeoutError::Disconnected) => Err(NoAnswer::NotAsked),
-    }
-}
-
-/// Why there is none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NoAnswer {
-    InTime,
-    /// The kernel gave no thread, or that one failed.
-    NotAsked,
+    Some((heard, thread.ok()?))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::signal::Signal;
     use super::*;
 
+    const LONG: Duration = Duration::from_secs(100);
+
+    fn half(number: &u32) -> u32 {
+        while *number == 13 {
+            thread::park();
+        }
+        number / 2
+    }
+
     #[test]
-    fn an_answer_is_heard_and_who_gives_none_is_left() {
-        let long = Duration::from_secs(100);
-        assert_eq!(answer_within(long, || 7), Ok(7));
-        assert_eq!(
-            answer_within(Duration::from_millis(1), || loop {
-                thread::park()
-            } as u8),
-            Err(NoAnswer::InTime)
-        );
+    fn each_question_has_its_answer_but_those_that_hang() {
+        assert_eq!(answers_within(LONG, vec![2, 4, 6], half), [Some(1), Some(2), Some(3)]);
+        assert_eq!(answers_within(LONG, vec![], half), []);
+        // The threads that are left do nobody any harm.
+        let short = Duration::from_secs(1);
+        assert_eq!(answers_within(short, vec![2, 13, 4], half), [Some(1), None, Some(2)]);
+        let gives_up = answers_within(short, vec![13, 2, 13, 4, 6], half);
+        assert_eq!(gives_up, [None, Some(1), None, None, None], "after two it is not tried any more");
     }
 
     #[test]
     fn the_thread_takes_no_signals_and_the_asker_takes_them_as_before() {
         let before = current_mask();
-        let within = answer_within(Duration::from_secs(100), current_mask);
-        assert_eq!(
-            within.map(|set| (SignalSet::ALL - set) - SignalSet::FAULTS - SignalSet::LIBRARY).map(
-                // KILL and STOP cannot be blocked.
-                |open| open
-                    - SignalSet::EMPTY
-                        .with(super::super::signal::Signal::KILL)
-                        .with(super::super::signal::Signal::STOP)
-            ),
-            Ok(SignalSet::EMPTY)
-        );
+        let within = answers_within(LONG, vec![()], |()| current_mask()).pop().flatten().unwrap();
+        for signal in [Signal::INT, Signal::TERM, Signal::CHLD, Signal::WINCH, Signal(40)] {
+            assert!(within.contains(signal), "{signal}");
+        }
         assert_eq!(current_mask(), before);
     }
 }

@@ -47,6 +47,7 @@ mod shims;
 mod signals;
 mod status;
 mod store_faults;
+mod stuck;
 mod support;
 mod terminal;
 mod transparent;
