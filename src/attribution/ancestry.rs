@@ -53,11 +53,12 @@ impl Ancestry {
         above.iter().find_map(|pid| self.stat(*pid)?.keeps)
     }
 
-    /// Those of these ancestors that are below what keeps sessions: a server of sessions carries the words of the first
-    /// one in it, whichever else it keeps.
-    pub(super) fn within_session<'a>(&mut self, above: &'a [Pid]) -> &'a [Pid] {
+    /// The nearest of these ancestors, at most so many, that are below what keeps sessions: a server of sessions carries
+    /// the words of the first one in it, whichever else it keeps.
+    pub(super) fn within_session<'a>(&mut self, above: &'a [Pid], at_most: usize) -> &'a [Pid] {
+        let near = &above[..above.len().min(at_most)];
         let keeps = |pid: &Pid| self.stat(*pid).is_some_and(|stat| stat.keeps.is_some());
-        &above[..above.iter().position(keeps).unwrap_or(above.len())]
+        &near[..near.iter().position(keeps).unwrap_or(near.len())]
     }
 
     /// The one of these ancestors that watches over a container.

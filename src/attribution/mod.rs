@@ -20,4 +20,4 @@ pub(crate) use ancestry::is_own_ancestor;
 pub(crate) use containers::Names;
 pub(crate) use identity::{here, identity_of, life, own_identity};
 pub(crate) use model_in_use::model_of;
-pub(crate) use owners::{Detail, owners};
+pub(crate) use owners::{owners, tell_commands};

@@ -23,31 +23,54 @@ use super::stat::{Stat, State};
 /// How far up the model in use is looked for: a worker's own command line may be overwritten.
 const PARENTS_FOR_MODEL: usize = 3;
 
-/// How much to find out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Detail {
-    /// Enough to judge by. Reads no command lines: that waits for a lock which a process that hangs in the driver
-    /// may hold, and nothing in a transaction may wait.
-    Brief,
-    /// Command lines and the model in use too: for people to look at.
-    Full,
-}
-
-/// What can be known of these processes. Those that are not there, or have ended, are left out; those that are
-/// hidden are in it by their number.
-pub(crate) fn owners(
-    pids: impl IntoIterator<Item = Pid>,
-    accounts: &Accounts,
-    detail: Detail,
-) -> BTreeMap<Pid, Process> {
+/// What can be known of these processes without reading their memory: enough to judge by. Those that are not there, or
+/// have ended, are left out; those that are hidden are in it by their number.
+pub(crate) fn owners(pids: impl IntoIterator<Item = Pid>, accounts: &Accounts) -> BTreeMap<Pid, Process> {
     let proc = Proc::here();
     let mut look = Look { proc, accounts, boot: Boot::now(), ancestry: Ancestry::new(proc) };
     let pids: BTreeSet<Pid> = pids.into_iter().collect();
-    let mut found = pids.into_iter().filter_map(|pid| Some((pid, look.at(pid)?))).collect();
-    if detail == Detail::Full {
-        look.closely_at(&mut found);
+    pids.into_iter().filter_map(|pid| Some((pid, look.at(pid)?))).collect()
+}
+
+/// Adds what command lines tell: of the processes, of their parents, and of what watches over a container, which has its
+/// name among its words: quicker than asking the engine, and for everybody to read. For people to look at; nothing in a
+/// transaction may wait for it.
+pub(crate) fn tell_commands(found: &mut BTreeMap<Pid, Process>) {
+    let proc = Proc::here();
+    let mut ancestry = Ancestry::new(proc);
+    let near: Vec<Near> = found.values().map(|process| Near::of(process, &mut ancestry)).collect();
+    let mut starts: BTreeMap<Pid, u64> =
+        found.values().filter_map(|process| Some((process.pid, process.start?))).collect();
+    for pid in near.iter().flat_map(|near| near.parents.iter().chain(&near.conmon)) {
+        starts.extend(ancestry.start(*pid).map(|start| (*pid, start)));
     }
-    found
+    let lines = command_lines(proc, starts);
+    for (process, Near { parents, conmon }) in found.values_mut().zip(near) {
+        let own = lines.get(&process.pid);
+        let all = own.into_iter().chain(parents.iter().filter_map(|parent| lines.get(parent)));
+        process.model = model_of(all.map(Vec::as_slice));
+        process.command = own.cloned().unwrap_or_default();
+        if let (Origin::Container { name, .. }, Some(conmon)) = (&mut process.origin, conmon) {
+            let words = lines.get(&conmon).map_or(&[][..], Vec::as_slice);
+            let at = words.iter().position(|word| word == "-n" || word == "--name");
+            *name = at.and_then(|at| words.get(at + 1)).cloned().or(name.take());
+        }
+    }
+}
+
+/// Whose command lines tell something of a process besides its own.
+struct Near {
+    parents: Vec<Pid>,
+    conmon: Option<Pid>,
+}
+
+impl Near {
+    fn of(process: &Process, ancestry: &mut Ancestry) -> Self {
+        let parents = ancestry.within_session(&process.ancestors, PARENTS_FOR_MODEL).to_vec();
+        let is_contained = matches!(process.origin, Origin::Container { .. });
+        let conmon = if is_contained { ancestry.conmon(&process.ancestors) } else { None };
+        Self { parents, conmon }
+    }
 }
 
 struct Look<'a> {
@@ -123,45 +146,6 @@ impl Look<'_> {
         let starter = conmon.and_then(|dir| dir.uid().ok()).filter(|uid| *uid != Uid::ROOT);
         Origin::Container { engine, id, name, host_uid: host_uid.or(starter) }
     }
-
-    /// Adds what command lines tell: of the processes, of their parents, and of what watches over a container, which has
-    /// its name among its words: quicker than asking the engine, and for everybody to read.
-    fn closely_at(&mut self, found: &mut BTreeMap<Pid, Process>) {
-        let mut starts: BTreeMap<Pid, u64> =
-            found.values().filter_map(|process| Some((process.pid, process.start?))).collect();
-        let near: BTreeMap<Pid, Near> =
-            found.values().map(|process| (process.pid, self.near(process))).collect();
-        for pid in near.values().flat_map(|near| near.parents.iter().chain(&near.conmon)) {
-            starts.extend(self.ancestry.start(*pid).map(|start| (*pid, start)));
-        }
-        let lines = command_lines(self.proc, starts);
-        for (pid, process) in found {
-            let Near { parents, conmon } = &near[pid];
-            process.command = lines.get(pid).cloned().unwrap_or_default();
-            process.model = model_of(
-                [pid].into_iter().chain(parents).filter_map(|pid| lines.get(pid)).map(Vec::as_slice),
-            );
-            if let (Origin::Container { name, .. }, Some(conmon)) = (&mut process.origin, conmon) {
-                let words = lines.get(conmon).map_or(&[][..], Vec::as_slice);
-                let at = words.iter().position(|word| word == "-n" || word == "--name");
-                *name = at.and_then(|at| words.get(at + 1)).cloned();
-            }
-        }
-    }
-
-    fn near(&mut self, process: &Process) -> Near {
-        let parents = self.ancestry.within_session(&process.ancestors);
-        let parents = parents.iter().take(PARENTS_FOR_MODEL).copied().collect();
-        let is_contained = matches!(process.origin, Origin::Container { .. });
-        let conmon = if is_contained { self.ancestry.conmon(&process.ancestors) } else { None };
-        Near { parents, conmon }
-    }
-}
-
-/// Whose command lines tell something of a process besides its own.
-struct Near {
-    parents: Vec<Pid>,
-    conmon: Option<Pid>,
 }
 
 /// Who logged in: survives su and sudo. Kernels without audit tell by the user slice alone.

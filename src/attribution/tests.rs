@@ -28,14 +28,21 @@ fn sleeping(command: &mut Command) -> Running {
     let running = Running::start(command);
     // Not the words of the programs before it, which end in the same two.
     wait_until("it sleeps", || {
-        let command = one(running.pid(), Detail::Full).command;
+        let command = closely(running.pid()).command;
         command.len() == 2 && command[1] == "1000"
     });
     running
 }
 
-fn one(pid: Pid, detail: Detail) -> Process {
-    owners([pid], &Accounts::default(), detail).remove(&pid).expect("it is there")
+fn one(pid: Pid) -> Process {
+    owners([pid], &Accounts::default()).remove(&pid).expect("it is there")
+}
+
+/// With what command lines tell.
+fn closely(pid: Pid) -> Process {
+    let mut found = owners([pid], &Accounts::default());
+    tell_commands(&mut found);
+    found.remove(&pid).expect("it is there")
 }
 
 fn words_of(command: &Command) -> Vec<String> {

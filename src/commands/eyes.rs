@@ -6,7 +6,7 @@ use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::attribution::{self, Accounts, Detail, Names};
+use crate::attribution::{self, Accounts, Names};
 use crate::gpu::{Farewell, GpuError, Scan, Scanner, Source, Upkeep};
 use crate::model::device::{Device, Provider, fake_devices};
 use crate::model::identity::{Here, Identity, Life};
@@ -162,7 +162,7 @@ impl Eyes {
 
     fn take_in(&mut self, mut scan: Scan, pool: &Pool) {
         scan.name_from(&known(pool));
-        self.owners = attribution::owners(pids(&scan.gpus), &self.accounts, Detail::Brief);
+        self.owners = attribution::owners(pids(&scan.gpus), &self.accounts);
         self.gpus = scan.gpus;
         self.nameless = scan.nameless.into_iter().map(|gpu| (gpu.index, gpu.why)).collect();
         self.upkeep = scan.upkeep;
@@ -171,22 +171,20 @@ impl Eyes {
 
     /// What can be known of these processes, whatever they use.
     pub(crate) fn owners(&self, pids: impl IntoIterator<Item = Pid>) -> BTreeMap<Pid, Process> {
-        attribution::owners(pids, &self.accounts, Detail::Brief)
+        attribution::owners(pids, &self.accounts)
     }
 
     /// Finds out what people want to know of the processes: command lines, models, names of containers; and of those on
     /// GPUs of the pool that are reserved, whether a label says for which reservation.
     pub(crate) fn look_closely(&mut self, pool: &Pool) {
-        let mut owners = attribution::owners(pids(&self.gpus), &self.accounts, Detail::Full);
+        attribution::tell_commands(&mut self.owners);
         let is_held = |gpu: &&GpuSeen| {
             let slots = pool.slots.values();
             let mut held = slots.filter(|slot| !matches!(slot.state, SlotState::Free { .. }));
             held.any(|slot| slot.uuid.as_ref() == Some(&gpu.device.uuid))
         };
         let held = pids(self.gpus.iter().filter(is_held)).into_iter().collect();
-        self.names.give(&mut owners, &held, ENGINE_PATIENCE);
-        drop_vanished(&mut self.gpus, &owners);
-        self.owners = owners;
+        self.names.give(&mut self.owners, &held, ENGINE_PATIENCE);
     }
 
     /// Lets go of the driver, without waiting: nothing of ours holds a GPU while a command runs.

@@ -19,7 +19,7 @@ fn runs(test: &str, wrapper: &[String]) -> bool {
 /// A looker's words about a process.
 fn told(target: &Identity) -> String {
     let life = life(&here().unwrap(), target);
-    let found = owners([target.pid], &Accounts::default(), Detail::Full).remove(&target.pid);
+    let found = owners([target.pid], &Accounts::default()).remove(&target.pid);
     let Some(process) = found else {
         return format!("{life:?}, not there");
     };

@@ -30,13 +30,13 @@ fn a_zombie_is_dead_and_so_is_what_was_reaped() {
     wait_until("it is a zombie", || life(&here, &identity) == Life::Dead);
     let number = nix::unistd::Pid::from_raw(identity.pid.0);
     assert_eq!(kill(number, None), Ok(()), "its number is still there");
-    assert!(owners([identity.pid], &Accounts::default(), Detail::Full).is_empty());
+    assert!(owners([identity.pid], &Accounts::default()).is_empty());
 
     running.0.wait().unwrap();
     assert_eq!(kill(number, None), Err(Errno::ESRCH));
     assert_eq!(life(&here, &identity), Life::Dead);
     assert_eq!(identity_of(&here, identity.pid), None);
-    assert!(owners([identity.pid], &Accounts::default(), Detail::Full).is_empty());
+    assert!(owners([identity.pid], &Accounts::default()).is_empty());
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn numbers_that_no_process_can_have_are_dead() {
     for number in [0, -1, i32::MIN, i32::MAX] {
         assert_eq!(life(&here, &Identity { pid: Pid(number), ..own.clone() }), Life::Dead, "{number}");
     }
-    let none = owners([Pid(0), Pid(-1), Pid(i32::MAX)], &Accounts::default(), Detail::Full);
+    let none = owners([Pid(0), Pid(-1), Pid(i32::MAX)], &Accounts::default());
     assert!(none.is_empty(), "{none:?}");
 }
 
@@ -76,7 +76,7 @@ fn a_stopped_process_is_stopped_until_it_is_continued() {
     let identity = identity(&here, &running);
     running.signal(Signal::SIGSTOP);
     wait_until("it has stopped", || life(&here, &identity) == Life::Stopped);
-    assert_eq!(owners([identity.pid], &Accounts::default(), Detail::Brief).len(), 1, "it is there");
+    assert_eq!(owners([identity.pid], &Accounts::default()).len(), 1, "it is there");
     running.signal(Signal::SIGCONT);
     wait_until("it goes on", || life(&here, &identity) == Life::Alive);
 }
@@ -88,7 +88,7 @@ fn a_name_full_of_brackets_confuses_nobody() {
     let sleep = which::which("sleep").unwrap();
     std::os::unix::fs::symlink(sleep, &path).unwrap();
     let running = sleeping(Command::new(&path).arg("1000"));
-    let process = one(running.pid(), Detail::Full);
+    let process = closely(running.pid());
     assert_eq!(process.name, "a) R 1");
     assert_eq!(process.ancestors.first(), Some(&super::super::identity::own_pid()));
     let here = here().unwrap();

@@ -21,7 +21,7 @@ fn every_process_is_its_users() {
     let bobs = sleeping(&mut as_user(BOB, &["sleep", "1000"]));
     let roots = sleeping(&mut sleep());
     let accounts = Accounts::default();
-    let found = owners([alices.pid(), bobs.pid(), roots.pid(), bobs.pid()], &accounts, Detail::Brief);
+    let found = owners([alices.pid(), bobs.pid(), roots.pid(), bobs.pid()], &accounts);
     let told = |running: &Running| (found[&running.pid()].uid, found[&running.pid()].owner());
     assert_eq!(found.len(), 3);
     assert_eq!(told(&alices), (Some(Uid(ALICE)), Some("uid 23001".into())));
@@ -36,21 +36,21 @@ fn a_process_is_told_with_all_that_belongs_to_it() {
     let mut command = Command::new("sh");
     command.args(["-c", "kill -STOP $$", "sh"]).arg(odd).args(["", "last"]).process_group(0);
     let running = Running::start(&mut command);
-    wait_until("its words are there", || one(running.pid(), Detail::Full).command.len() == 7);
-    let process = one(running.pid(), Detail::Full);
+    wait_until("its words are there", || closely(running.pid()).command.len() == 7);
+    let process = closely(running.pid());
     assert_eq!(process.command, ["sh", "-c", "kill -STOP $$", "sh", "odd\u{fffd}", "", "last"]);
     assert_eq!(process.name, "sh");
     assert_eq!(process.group, Some(running.pid()));
     let own = Pid(std::process::id().cast_signed());
     assert_eq!(process.ancestors.first(), Some(&own));
     assert_eq!(process.ancestors.last(), Some(&Pid(1)));
-    assert_eq!(process.session, one(own, Detail::Brief).session);
+    assert_eq!(process.session, one(own).session);
     let started = process.started.unwrap().seconds();
     let after = clock_gettime(ClockId::CLOCK_REALTIME).unwrap().tv_sec();
     // Start times are cut to ticks.
     assert!((before - 1..=after).contains(&started), "{before} {started} {after}");
 
-    let brief = one(running.pid(), Detail::Brief);
+    let brief = one(running.pid());
     // The wall clock is steered all the time, so the moment differs by nanoseconds from look to look.
     let less = Process { command: vec![], model: None, started: brief.started, ..process };
     assert_eq!(brief, less, "less, not other");
@@ -73,7 +73,7 @@ fn a_login_survives_a_change_of_user() {
     let mut wrapper = login.map(str::to_owned).to_vec();
     let mut root = Command::new(&wrapper[0]);
     let running = sleeping(root.args(&wrapper[1..]).args(["sleep", "1000"]));
-    let process = one(running.pid(), Detail::Brief);
+    let process = one(running.pid());
     assert_eq!((process.uid, process.login_uid, process.login), (Some(Uid::ROOT), Some(Uid(ALICE)), None));
 
     let caller = said("caller", NAME, &wrapper);
@@ -135,9 +135,9 @@ fn a_worker_takes_the_model_of_the_server_above_it() {
     assert!(written.unwrap().success());
     let (server, worker) = Running::until_it_speaks(Command::new("sh").arg(&vllm).args(["serve", "Qwen/Q"]));
     let worker = Pid(worker.parse().unwrap());
-    let process = one(worker, Detail::Full);
+    let process = closely(worker);
     assert_eq!(process.ancestors.first(), Some(&server.pid()));
     assert_eq!(process.model.as_deref(), Some("Qwen/Q"));
-    assert_eq!(one(worker, Detail::Brief).model, None);
+    assert_eq!(one(worker).model, None);
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(worker.0), Signal::SIGKILL).unwrap();
 }
