@@ -31,12 +31,14 @@ impl Share {
 }
 
 impl Holder {
-    /// Whether one person answers for both: behind sudo it is whoever logged in, and labels divide nobody.
+    /// Whether one person answers for both: behind sudo it is whoever logged in, and labels divide nobody. An account
+    /// whose name could not be told once is the same by its number.
     pub(super) fn is_same_person(&self, other: &Self) -> bool {
-        self.person() == other.person()
+        let own_number = |holder: &Self| holder.uid.filter(|_| holder.login.is_none());
+        self.person() == other.person() || own_number(self).is_some_and(|uid| own_number(other) == Some(uid))
     }
 
-    pub(super) fn person(&self) -> &str {
+    fn person(&self) -> &str {
         self.login.as_ref().unwrap_or(&self.account)
     }
 }

@@ -75,8 +75,10 @@ mod tests {
     const LONG: Duration = Duration::from_secs(100);
 
     fn half(number: &u32) -> u32 {
-        while *number == 13 {
-            thread::park();
+        if *number == 13 {
+            loop {
+                thread::park();
+            }
         }
         number / 2
     }

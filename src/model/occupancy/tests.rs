@@ -91,6 +91,7 @@ fn only_an_idle_gpu_of_nobody_is_available() {
         "a display server and a desktop",
         "the driver's daemons",
         "released, and nothing is left",
+        "a daemon of the driver that root's reservation saw start is nobody's orphan",
     ];
     assert_eq!(names, expected);
 }

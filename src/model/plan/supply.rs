@@ -35,7 +35,7 @@ pub(crate) struct Supply<'j> {
     judged: Option<&'j BTreeMap<GpuIndex, Occupancy>>,
     taken: BTreeMap<GpuIndex, LeaseId>,
     /// How many GPUs those ahead are about to get, by person.
-    promised: Vec<(String, usize)>,
+    promised: Vec<(Holder, usize)>,
 }
 
 /// What somebody wants.
@@ -153,7 +153,7 @@ impl<'j> Supply<'j> {
 
     /// Counts what somebody ahead is about to get.
     pub(crate) fn promise(&mut self, holder: &Holder, gpus: usize) {
-        self.promised.push((holder.person().to_owned(), gpus));
+        self.promised.push((holder.clone(), gpus));
     }
 
     /// Those that `ask` could have at once, ascending.
@@ -203,7 +203,7 @@ impl<'j> Supply<'j> {
     }
 
     fn share(&self, pool: &Pool, holder: &Holder, limit: NonZeroU32) -> Share {
-        let own = self.promised.iter().filter(|(person, _)| person == holder.person());
+        let own = self.promised.iter().filter(|(person, _)| person.is_same_person(holder));
         Share::of(pool, holder, limit, own.map(|(_, gpus)| gpus).sum())
     }
 

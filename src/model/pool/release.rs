@@ -126,19 +126,23 @@ impl Pool {
 
     /// Makes a reservation of its own of `gpus`, a part of those of `id`; all of them are `id` itself.
     ///
-    /// The new id names the old one and the first GPU of the part. A GPU leaves a reservation only once, so no id comes
-    /// twice, and the end of a part does not make the rest known as ended.
+    /// The new id names the old one and the first GPU of the part, and again where a part of before is called so: its GPU
+    /// has another number by now. The end of a part does not make the rest known as ended.
     fn split_off(&mut self, id: &LeaseId, gpus: Vec<GpuIndex>) -> LeaseId {
-        let (Some(held), Some(first)) = (self.reservations.get_mut(id), gpus.first()) else {
+        let (Some(held), Some(first)) = (self.reservations.get(id), gpus.first()) else {
             return id.clone();
         };
         if held.gpus.iter().all(|gpu| gpus.contains(gpu)) {
             return id.clone();
         }
-        held.gpus.retain(|gpu| !gpus.contains(gpu));
-        let part = Reservation { id: LeaseId(format!("{id}/{first}")), ..held.clone() };
-        let part = Reservation { gpus, ..part };
-        let part_id = part.id.clone();
+        let mut part_id = LeaseId(format!("{id}/{first}"));
+        while self.reservations.contains_key(&part_id) {
+            part_id = LeaseId(format!("{part_id}/{first}"));
+        }
+        let part = Reservation { id: part_id.clone(), gpus, ..held.clone() };
+        if let Some(held) = self.reservations.get_mut(id) {
+            held.gpus.retain(|gpu| !part.gpus.contains(gpu));
+        }
         self.hold(part);
         part_id
     }

@@ -32,7 +32,8 @@ impl Pool {
         let mut recorded = recorded.clone();
         recorded.gpus.extend(erased.into_iter().filter(|gpu| self.is_free(*gpu)));
         recorded.gpus.sort_unstable();
-        recorded.heartbeat = recorded.heartbeat.max(now);
+        // Earlier than before where the clock was set back: a moment that lies ahead would keep a dead run until it comes.
+        recorded.heartbeat = now;
         recorded.launcher = renewed.launcher.clone().or(recorded.launcher);
         recorded.child = renewed.child.clone().or(recorded.child);
         self.hold(recorded);

@@ -27,7 +27,7 @@ pub(super) struct Scene {
     pub(super) expect: String,
     #[serde(default)]
     used: u64,
-    /// `lost`, `mig`, `missing` or `no driver`; otherwise the GPU answers.
+    /// `lost`, `no answer`, `no permission`, `mig`, `missing` or `no driver`; otherwise the GPU answers.
     reading: Option<String>,
     damaged: Option<bool>,
     /// Seconds since the last release.
@@ -48,7 +48,8 @@ pub(super) struct Scene {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PastLine {
-    uid: u32,
+    uid: Option<u32>,
+    account: Option<String>,
     /// Seconds ago.
     from: i64,
     to: i64,
@@ -201,6 +202,8 @@ impl Scene {
         let reading = match self.reading.as_deref() {
             None => Reading::Measured(self.measured()),
             Some("lost") => Reading::Unknown(Unknown::Lost),
+            Some("no answer") => Reading::Unknown(Unknown::NoAnswer { seconds: 5 }),
+            Some("no permission") => Reading::Unknown(Unknown::NoPermission),
             Some("mig") => Reading::Sliced(self.slices()),
             Some("missing") => return gpus(&[(0, "GPU-another")]),
             Some("no driver") => return Vec::new(),
@@ -261,7 +264,7 @@ fn holder(uid: Option<u32>, account_name: Option<&str>, login: Option<&str>) -> 
 }
 
 fn past(line: &PastLine) -> Past {
-    let holder = holder(Some(line.uid), None, None);
+    let holder = holder(line.uid, line.account.as_deref(), None);
     Past { id: LeaseId::from("past"), holder, started: ago(line.from), ended: ago(line.to) }
 }
 

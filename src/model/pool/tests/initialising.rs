@@ -7,7 +7,7 @@ use crate::model::pool::{Slot, SlotState};
 use crate::model::request::Actor;
 use crate::model::reservation::Author;
 use crate::model::seen::Unknown;
-use crate::model::verb::{Change, Outcome, PoolSize, Refusal, Verb, Why};
+use crate::model::verb::{Change, Outcome, PoolSize, Refusal, Selection, Verb, Why};
 
 fn initialise(
     world: &mut World,
@@ -142,6 +142,23 @@ fn new_numbers_are_followed_and_manual_reservations_go_with_their_gpus() {
     assert_eq!(world.pool.slots[&GpuIndex(2)].uuid, Some(uuid(1)));
     assert_eq!(world.held("m").gpus, gpus(&[0, 1]));
     assert_eq!(world.pool.slots[&GpuIndex(0)].state, SlotState::Held(id("m")));
+}
+
+#[test]
+fn a_part_that_is_split_off_under_a_number_of_before_is_another_part() {
+    let mut world = World::with_gpus(3);
+    world.granted(1, manual("m", count(3), minutes(60)));
+    let first_is = |gpu| Verb::Extend { which: Selection::Gpus(gpus(&[gpu])), lasts: minutes(5) };
+    let _ = world.apply(&user(1), &first_is(1));
+    assert_eq!(world.held("m/1").gpus, gpus(&[1]));
+    count_anew(&mut world, &[0, 2, 1]);
+    world.refused(2, nonblock("looks", count(1)));
+    assert_eq!(world.held("m/1").gpus, gpus(&[2]));
+    let _ = world.apply(&user(1), &first_is(1));
+    let mut held: Vec<_> = world.pool.reservations.values().flat_map(|held| held.gpus.clone()).collect();
+    held.sort_unstable();
+    assert_eq!((held, world.pool.reservations.len()), (gpus(&[0, 1, 2]), 3));
+    assert_eq!(world.held("m/1").gpus, gpus(&[2]), "it is as it was");
 }
 
 #[test]

@@ -101,3 +101,22 @@ fn whoever_gives_up_hears_that_it_was_the_limit() {
     let refusal = world.refused(1, left(seconds(0)));
     assert!(matches!(refusal, Refusal::GaveUp { share: Some(_), .. }), "{refusal:?}");
 }
+
+#[test]
+fn an_account_is_one_person_also_while_nobody_tells_its_name() {
+    let mut world = World::with_gpus(3);
+    let mut nameless = user(1);
+    nameless.holder.account = "uid 1".into();
+    world.granted(1, limited(1, run("a", count(1))));
+    let outcome = world.apply(&nameless, &Verb::Claim(limited(1, nonblock("b", count(1)))));
+    assert!(matches!(outcome, Outcome::Refused(Refusal::Busy { share: Some(_), .. })), "{outcome:?}");
+    let _ = world.finish(1, "a");
+    // Nor are both promised a GPU.
+    world.granted(9, run("h", count(3)));
+    let outcome = world.apply(&nameless, &Verb::Claim(limited(1, run("c", count(1)))));
+    assert!(matches!(outcome, Outcome::Waiting(_)), "{outcome:?}");
+    world.waits(1, limited(1, run("d", count(1))));
+    world.pass(seconds(1));
+    let _ = world.finish(9, "h");
+    assert_eq!(world.to_ring(None), [id("c")]);
+}

@@ -97,6 +97,21 @@ fn a_run_elsewhere_is_dead_by_its_heartbeat_and_only_if_its_gpus_are_unused() {
 }
 
 #[test]
+fn a_heartbeat_of_a_clock_that_was_ahead_is_set_right_by_the_next() {
+    let mut world = elsewhere();
+    let held = world.held("a").clone();
+    world.pass(minutes(600));
+    let _ = world.apply(&user(1), &Verb::Renew(held.clone()));
+    world.now = Timestamp(world.now.0 - 36_000_000_000_000);
+    world.pass(minutes(1));
+    let _ = world.apply(&user(1), &Verb::Renew(held));
+    assert_eq!(world.held("a").heartbeat, world.now);
+    world.pass(minutes(6));
+    world.sweep();
+    assert!(is_free(&world), "it has been silent since");
+}
+
+#[test]
 fn a_dead_launcher_and_a_child_elsewhere_are_judged_by_the_heartbeat() {
     let mut world = elsewhere();
     change(&mut world, |held| held.launcher = Some(process("a")));
