@@ -19,6 +19,7 @@ use crate::model::reservation::{Kind, UntilExit};
 use crate::model::verb::{Change, Outcome, PoolSize, Verb};
 use crate::output::{self, Out};
 use crate::store::{Applied, Snapshot, Store};
+use crate::sys::account;
 
 /// A verb's surroundings.
 pub(crate) struct Context<'a> {
@@ -103,6 +104,14 @@ impl Context<'_> {
                 let (message, hint) = output::damage(*record, why);
                 self.out.warn(&message, Some(hint.as_str()));
             }
+        }
+    }
+
+    /// Warns, once, where accounts are called by their numbers for want of an answer.
+    pub(crate) fn tell_of_numbers(&self) {
+        if account::hangs_now() {
+            let hint = "accounts are called by their numbers; see what 'getent passwd' waits for";
+            self.out.warn("the directory of accounts does not answer", Some(hint));
         }
     }
 

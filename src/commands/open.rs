@@ -43,7 +43,9 @@ pub(super) fn open_at<'a>(
 ) -> Result<Context<'a>, Error> {
     let here = attribution::here().doing("reading /proc/self/ns")?;
     let actor = actor(config, &mut *store, label, needs)?;
-    Ok(Context { out, actor, store, eyes: Eyes::new(optics(config), here), damage_told: false })
+    let ctx = Context { out, actor, store, eyes: Eyes::new(optics(config), here), damage_told: false };
+    ctx.tell_of_numbers();
+    Ok(ctx)
 }
 
 fn open_store(config: &Config) -> Result<Box<dyn Store>, Error> {

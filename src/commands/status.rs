@@ -39,6 +39,7 @@ fn once(
     let snapshot = ctx.swept_snapshot()?;
     let trouble = ctx.eyes.scan(&snapshot.pool).err();
     let look = joined(ctx, &snapshot);
+    ctx.tell_of_numbers();
     show(ctx.out, &look.status)?;
     trouble.map_or(Ok(Exit::Done), |error| Err(error.into()))
 }

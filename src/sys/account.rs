@@ -15,6 +15,12 @@ const FILE: &str = "/etc/passwd";
 const PATIENCE: Duration = Duration::from_secs(2);
 
 static HANGS: AtomicBool = AtomicBool::new(false);
+static TOLD: AtomicBool = AtomicBool::new(false);
+
+/// Whether the directory was found to hang since this was last asked.
+pub(crate) fn hangs_now() -> bool {
+    HANGS.load(Ordering::Relaxed) && !TOLD.swap(true, Ordering::Relaxed)
+}
 
 /// The name of the account with this number.
 pub(crate) fn name_of(uid: u32) -> Option<String> {

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use crate::support::elsewhere::can_be_elsewhere;
 use crate::support::host::{Host, Store, ageless, can_be_others};
-use crate::support::job::Job;
+use crate::support::job::{Ended, Job};
 use crate::support::skip;
 
 /// A module of the C library's for account databases.
@@ -61,7 +61,11 @@ fn a_directory_that_hangs_costs_names_and_nothing_else() {
 
     let granted = there(Some(23_001), &["-G", "1", "--nonblock", "--", "echo", "granted"]);
     assert_eq!((granted.code, granted.stdout.as_str()), (Some(0), "granted\n"), "{granted}");
+    let warned =
+        |ended: &Ended| ended.stderr.matches("warning: the directory of accounts does not answer\n").count();
+    assert_eq!(warned(&granted), 1, "{granted}");
     let shown = there(None, &["status"]);
+    assert_eq!(warned(&shown), 1, "{shown}");
     let lines: Vec<String> = shown.stdout.lines().map(ageless).collect();
     let used = format!(
         "GPU 0: IN USE WITHOUT RESERVATION by user uid 23002 - 1028MB used by PID {} (python3)",
@@ -71,6 +75,6 @@ fn a_directory_that_hangs_costs_names_and_nothing_else() {
     assert!(lines[2].starts_with("GPU 2: IN USE by ghost for T (manual"), "{shown}");
     // Whoever is in the file is found there.
     let held = there(None, &["reserve", "-G", "1"]);
-    assert_eq!(held.code, Some(0), "{held}");
+    assert_eq!((held.code, warned(&held)), (Some(0), 0), "{held}");
     assert!(host.line(1).contains("IN USE by root for "), "{}", host.line(1));
 }
