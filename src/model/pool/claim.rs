@@ -45,7 +45,8 @@ impl Pool {
         let plan = plan_ahead(place, self, supply, Some(moment.seen), moment.now);
         let turn = plan.supply.turn(self, &Ask::of_request(request, &actor.holder));
         match turn {
-            Turn::Fits(gpus) if !request.has_given_up() => {
+            // Also at its last look: no wait fails while what it waits for is there (sem_timedwait(3)).
+            Turn::Fits(gpus) => {
                 self.drop_waiters(&plan.dead, moment.now);
                 let adopted = adopted(actor, request, &gpus, &judged, moment);
                 if adopted.is_empty() && request.ends_with_its_jobs() {

@@ -208,6 +208,21 @@ fn a_waiter_whose_time_is_over_leaves_and_is_told_why() {
 }
 
 #[test]
+fn who_finds_its_gpus_free_at_the_last_moment_is_served() {
+    let mut world = full_house();
+    let left = |at_most| Request { on_busy: OnBusy::Queue { at_most: Some(at_most) }, ..run("b", count(1)) };
+    world.waits(2, run("a", count(1)));
+    world.waits(3, left(minutes(1)));
+    let _ = world.finish(1, "h");
+    assert!(matches!(world.refused(3, left(seconds(0))), Refusal::GaveUp { .. }), "it is another's turn");
+    world.waits(3, left(minutes(1)));
+    world.granted(2, run("a", count(1)));
+    let _ = world.finish(2, "a");
+    world.granted(3, left(seconds(0)));
+    assert!(world.line().is_empty());
+}
+
+#[test]
 fn a_clock_that_is_set_makes_nobody_give_up_and_nobody_wait_longer() {
     let mut world = full_house();
     let left = |at_most| Request { on_busy: OnBusy::Queue { at_most: Some(at_most) }, ..run("a", count(1)) };
