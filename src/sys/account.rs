@@ -1,12 +1,12 @@
-//! Names and numbers of accounts. /etc/passwd is read here; whatever else the host asks may be a directory server, which
-//! may hang: it is asked with patience, and once it hung not again by this process. An account is then called by its
-//! number, as one without a name is.
+//! Names and numbers of accounts and groups. /etc/passwd is read here; whatever else the host asks may be a directory
+//! server, which may hang: it is asked with patience, and once it hung not again by this process. An account is then
+//! called by its number, as one without a name is.
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use nix::unistd::{Uid, User};
+use nix::unistd::{Gid, Group, Uid, User};
 
 use super::patience::answers_within;
 
@@ -25,15 +25,20 @@ pub(crate) fn hangs_now() -> bool {
 /// The name of the account with this number.
 pub(crate) fn name_of(uid: u32) -> Option<String> {
     in_file(&file(), |_, number| number == uid)
-        .or_else(|| asked(uid, |uid| User::from_uid(Uid::from_raw(*uid))))
         .map(|(name, _)| name)
+        .or_else(|| asked(uid, |uid| User::from_uid(Uid::from_raw(*uid))).map(|user| user.name))
 }
 
 /// The number of the account with this name.
 pub(crate) fn uid_of(name: &str) -> Option<u32> {
     in_file(&file(), |found, _| found == name)
-        .or_else(|| asked(name.to_owned(), |name| User::from_name(name)))
         .map(|(_, uid)| uid)
+        .or_else(|| asked(name.to_owned(), |name| User::from_name(name)).map(|user| user.uid.as_raw()))
+}
+
+/// The name of the group with this number.
+pub(crate) fn group_name_of(gid: u32) -> Option<String> {
+    asked(gid, |gid| Group::from_gid(Gid::from_raw(*gid))).map(|group| group.name)
 }
 
 fn file() -> String {
@@ -51,10 +56,10 @@ fn in_file(text: &str, is_meant: impl Fn(&str, u32) -> bool) -> Option<(String, 
     })
 }
 
-fn asked<Q: Send + Sync + 'static>(
+fn asked<Q: Send + Sync + 'static, A: Send + 'static>(
     about: Q,
-    ask: fn(&Q) -> nix::Result<Option<User>>,
-) -> Option<(String, u32)> {
+    ask: fn(&Q) -> nix::Result<Option<A>>,
+) -> Option<A> {
     if HANGS.load(Ordering::Relaxed) {
         return None;
     }
@@ -63,7 +68,7 @@ fn asked<Q: Send + Sync + 'static>(
         HANGS.store(true, Ordering::Relaxed);
         return None;
     };
-    answer.ok().flatten().map(|user| (user.name, user.uid.as_raw()))
+    answer.ok().flatten()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use nix::unistd::{AccessFlags, Gid, Group, eaccess, getegid, geteuid, getgroups};
+use nix::unistd::{AccessFlags, Gid, eaccess, getegid, geteuid, getgroups};
 
 use crate::commands::doctor::{devices, processes, shims};
 use crate::commands::open::host;
@@ -14,6 +14,7 @@ use crate::commands::shim::directory;
 use crate::config::Config;
 use crate::shim;
 use crate::store::Facts as _;
+use crate::sys::account;
 
 pub(super) fn devices(need: devices::Need) -> devices::Facts {
     let entries = fs::read_dir("/dev").into_iter().flatten().flatten();
@@ -39,8 +40,7 @@ fn node(name: &OsStr) -> Option<devices::Node> {
 
 fn denied(path: &Path) -> Option<devices::Access> {
     let found = fs::metadata(path).ok()?;
-    let group = Group::from_gid(Gid::from_raw(found.gid())).ok().flatten();
-    let group = group.map_or_else(|| found.gid().to_string(), |group| group.name);
+    let group = account::group_name_of(found.gid()).unwrap_or_else(|| found.gid().to_string());
     Some(devices::Access::Denied { mode: found.mode() & 0o777, group })
 }
 
