@@ -44,4 +44,7 @@ fn who_hangs_in_the_kernel_keeps_nobody_from_looking() {
     // Nor is it in the way of whoever wants another GPU.
     drop(worker);
     host.me().does(&["-G", "1", "--nonblock", "--", "true"]);
+    drop(server);
+    let threads = || fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+    wait_until("nothing hangs any more", || threads() < 2);
 }
