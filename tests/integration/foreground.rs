@@ -5,9 +5,9 @@ use std::fs;
 
 use crate::support::play::{SHELLS, plays};
 use crate::support::probe::{quoted, script};
-use crate::support::process::{await_end_of, send};
-use crate::support::pty::Pty;
-use crate::support::wait::wait_for;
+use crate::support::process::{await_end_of, await_state, in_foreground, send};
+use crate::support::pty::{CTRL_C, Pty};
+use crate::support::wait::{wait_for, wait_until};
 
 /// The number in a file, once it is there.
 fn number_in(path: &std::path::Path) -> i32 {
@@ -29,7 +29,7 @@ print(os.getpid(), p.pid, file=open('numbers', 'w'), flush=True)
 {drive}"
             );
             fs::write(take.path("x"), format!("exec {}\n", quoted(&script(&driver)))).unwrap();
-            take.enters("cd $HERE; mkfifo go; sh $HERE/x");
+            take.enters("mkfifo go; sh x");
             let command = number_in(&take.path("command"));
             let numbers = wait_for("who runs it", || {
                 let text = fs::read_to_string(take.path("numbers")).ok()?;
@@ -79,4 +79,65 @@ say('status', p.wait())";
     }
     pty.sees("over\r\nstatus 3\r\n");
     pty.sees("prompt> ");
+}
+
+#[test]
+fn a_job_that_runs_in_the_background_is_brought_to_the_front_without_a_stop() {
+    plays(&SHELLS, |take| {
+        // A shell sends no SIGCONT to a job that it knows to be running.
+        take.enters("run sh -c 'echo $$ >command; exec sleep 1000' &");
+        take.glimpses("prompt> ");
+        let command = number_in(&take.path("command"));
+        take.enters("fg");
+        take.glimpses("run sh");
+        take.pty.stty(&["cols", "133"]);
+        wait_until("the job in front", || !in_foreground(take.pty.leader()));
+        take.suspends();
+        take.lists("run sh");
+        take.enters("bg");
+        take.glimpses("prompt> ");
+        await_state(command, 'S');
+        take.enters("fg");
+        take.glimpses("run sh");
+        wait_until("the job in front", || !in_foreground(take.pty.leader()));
+        take.types(CTRL_C);
+        take.is_prompted();
+        assert_eq!(take.status(), 130);
+    });
+}
+
+#[test]
+fn a_job_is_ended_continued_and_waited_for_by_its_number() {
+    plays(&SHELLS, |take| {
+        for signal in ["INT", "TERM", "HUP", "USR1", "KILL"] {
+            let _ = fs::remove_file(take.path("command"));
+            take.enters("run sh -c 'echo $$ >command; exec sleep 1000' &");
+            take.glimpses("prompt> ");
+            let command = number_in(&take.path("command"));
+            take.enters(&format!("kill -{signal} %1; wait %1; echo status $?"));
+            take.glimpses("status ");
+            let status = take.pty.sees("\n");
+            take.notes(format!("{signal}: {}", status.trim()));
+            await_end_of(command);
+            take.glimpses("prompt> ");
+            take.enters("");
+            take.glimpses("prompt> ");
+        }
+    });
+}
+
+#[test]
+fn what_was_typed_ahead_is_read_by_whoever_reads_next() {
+    plays(&SHELLS, |take| {
+        take.enters("mkfifo go");
+        take.is_prompted();
+        take.enters("run sh -c 'echo ready; read x; echo got $x; read y <go'; read z; echo then $z");
+        take.sees("ready\r\n");
+        take.enters("one");
+        take.sees("got one\r\n");
+        take.enters("two");
+        fs::write(take.path("go"), "\n").unwrap();
+        take.sees("then two\r\n");
+        take.is_prompted();
+    });
 }

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod adopting;
+mod around;
 mod beside_go;
 mod completion;
 mod containers;

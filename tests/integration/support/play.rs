@@ -86,6 +86,7 @@ impl Take {
         let mut command = shell.command();
         command.env("PATH", format!("{}:{path}", directory.path().display()));
         command.env("HERE", directory.path());
+        command.current_dir(directory.path());
         let mut pty = Pty::start(&command);
         pty.sees("prompt> ");
         let shell_pid = pty.leader();

@@ -56,6 +56,9 @@ impl Pty {
         let mut leader = beside("setsid");
         leader.arg("--ctty").arg(command.get_program()).args(command.get_args());
         leader.env("TERM", "xterm").env("PS1", "prompt> ");
+        if let Some(directory) = command.get_current_dir() {
+            leader.current_dir(directory);
+        }
         for (name, value) in command.get_envs() {
             match value {
                 Some(value) => leader.env(name, value),
