@@ -178,6 +178,12 @@ impl Surroundings for Around<'_> {
             Notice::CannotEnd(left) => {
                 self.out.warn(&format!("cannot end {}: it belongs to another user", listed(&[left])), None);
             }
+            Notice::Undying(left) => {
+                let named = listed(&left);
+                let message = format!("waiting for {named}, killed but not gone: it hangs in the kernel");
+                let hint = "others do not get its GPU; SIGKILL ends chg itself, not what hangs";
+                self.out.warn(&message, Some(hint));
+            }
         }
     }
 

@@ -9,6 +9,9 @@ use crate::sys::wait::Status;
 
 /// From SIGTERM (or a timeout's SIGINT) to SIGKILL, where the user named no other span.
 pub(super) const GRACE: Duration = Duration::from_secs(30);
+/// Who has not ended so long after SIGKILL hangs in the kernel, or is not ours to kill. To give back all the memory of a
+/// large process takes seconds.
+pub(super) const LAST_BREATH: Duration = Duration::from_secs(5);
 
 /// Who is in the foreground of our terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +71,8 @@ pub(super) enum Action {
     StartTimer(Duration),
     KillTree,
     SayTimeIsUp,
+    /// Says who does not end.
+    NameUndying,
 }
 
 pub(super) type Actions = Vec<Action>;
@@ -313,7 +318,8 @@ impl Machine {
 
     fn timer_over(&mut self) -> Actions {
         match self.phase {
-            Phase::Running | Phase::Killing => vec![],
+            Phase::Running => vec![],
+            Phase::Killing => vec![Action::NameUndying],
             Phase::Escalating(Step::Terminate) => self.terminate(),
             Phase::Escalating(Step::Kill) => self.kill(),
         }
@@ -321,7 +327,7 @@ impl Machine {
 
     fn kill(&mut self) -> Actions {
         self.phase = Phase::Killing;
-        vec![Action::KillTree]
+        vec![Action::KillTree, Action::StartTimer(LAST_BREATH)]
     }
 
     pub(super) fn grace(&self) -> Duration {

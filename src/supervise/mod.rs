@@ -125,6 +125,8 @@ pub(crate) enum Notice {
     WaitingForLeftovers(Vec<Leftover>),
     /// It belongs to another user now.
     CannotEnd(Leftover),
+    /// SIGKILL has not ended them: they hang in the kernel, and are waited for.
+    Undying(Vec<Leftover>),
 }
 
 /// Who works on the GPUs of a lease.

@@ -8,9 +8,9 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::clock::{Clock, Due};
-use super::leftovers::{descendants, is_below, is_watched_over};
+use super::leftovers::{Life, Task, descendants, is_below, is_watched_over};
 use super::machine::{Action, Actions, Event, Front, Machine, Sender, Target};
-use super::{News, Notice, OnLost, Options, Surroundings};
+use super::{Leftover, News, Notice, OnLost, Options, Surroundings};
 use crate::model::ids::Pid;
 use crate::sys::ear::Ear;
 use crate::sys::inbox::{Inbox, Letter, Source};
@@ -161,6 +161,21 @@ impl Supervisor<'_> {
         self.parts.clock.paused(|| stop_own_group(by))
     }
 
+    /// Of these, who are still there though they were sent a SIGKILL, or could not be.
+    pub(super) fn name_undying(&mut self, tasks: &[Task]) {
+        let mut hanging = Vec::new();
+        for task in tasks.iter().filter(|task| task.life == Life::Alive) {
+            match task.send(Signal::KILL) {
+                Err(Errno::EPERM) => self.around.say(Notice::CannotEnd(Leftover::of(task))),
+                Ok(()) => hanging.push(Leftover::of(task)),
+                Err(_) => {}
+            }
+        }
+        if !hanging.is_empty() {
+            self.around.say(Notice::Undying(hanging));
+        }
+    }
+
     fn tell(&mut self, event: Event) {
         let actions = self.parts.machine.on(event);
         self.perform(actions);
@@ -176,6 +191,7 @@ impl Supervisor<'_> {
                 }
                 Action::Renew => self.around.resumed(),
                 Action::SayTimeIsUp => self.around.say(Notice::TimeIsUp),
+                Action::NameUndying => self.name_undying(&descendants(own_pid(), &self.parts.foreign)),
                 other => self.parts.perform(other),
             }
         }
@@ -206,7 +222,7 @@ impl Parts {
             Action::TakeTerminal => drop(self.terminal.as_ref().map(Terminal::take)),
             Action::StartTimer(span) => self.clock.start_timer(span),
             Action::KillTree => self.kill_tree(),
-            Action::StopSelf(_) | Action::Renew | Action::SayTimeIsUp => {}
+            Action::StopSelf(_) | Action::Renew | Action::SayTimeIsUp | Action::NameUndying => {}
         }
     }
 

@@ -9,7 +9,7 @@ use nix::errno::Errno;
 
 use super::clock::Due;
 use super::leftovers::{Life, Task, children, descendants};
-use super::machine::{Pressure, Sender};
+use super::machine::{LAST_BREATH, Pressure, Sender};
 use super::run::{Lease, Supervisor};
 use super::settle::{Ending, Scope, Verdict, judge};
 use super::{GpuUse, Leftover, Notice, Orphans};
@@ -49,6 +49,8 @@ struct Settling {
     /// Whom we have said to wait for.
     announced: BTreeSet<Pid>,
     asked: Option<Asked>,
+    /// Whether those that were killed should be gone by now, and somebody should hear that they are not.
+    overdue: bool,
 }
 
 /// The last answer about GPUs, and whom it was about.
@@ -62,8 +64,10 @@ impl Supervisor<'_> {
     /// Returns when nothing stands in the way of the release; who was made to end.
     pub(super) fn settle(&mut self, ending: Ending) -> Vec<Leftover> {
         let pressure = self.parts.machine.pressure();
-        if pressure != Pressure::Terminated {
-            self.parts.clock.stop_timer();
+        match pressure {
+            Pressure::None | Pressure::Interrupted => self.parts.clock.stop_timer(),
+            Pressure::Terminated => {}
+            Pressure::Killed => self.parts.clock.start_timer(LAST_BREATH),
         }
         let mut state = Settling {
             ending,
@@ -75,6 +79,7 @@ impl Supervisor<'_> {
             ended: Vec::new(),
             announced: BTreeSet::new(),
             asked: None,
+            overdue: false,
         };
         loop {
             let mut left = self.left();
@@ -83,6 +88,9 @@ impl Supervisor<'_> {
             left.retain(|task| scope.covers(task) && !state.beyond.contains(&name(task)));
             if left.is_empty() {
                 return state.ended;
+            }
+            if std::mem::take(&mut state.overdue) {
+                self.name_undying(&left);
             }
             self.await_change(&mut state, &left);
         }
@@ -233,7 +241,7 @@ impl Supervisor<'_> {
                 Signal::CONT => self.around.resumed(),
                 _ if !from_outside || self.parts.ignored.contains(letter.signal) => {}
                 Signal::INT | Signal::TERM => {
-                    state.insist();
+                    self.insist(state);
                     heard = Heard::Something;
                 }
                 by @ (Signal::TSTP | Signal::TTIN | Signal::TTOU) => drop(self.stop(by)),
@@ -250,10 +258,26 @@ impl Supervisor<'_> {
             heard = Heard::Something;
             match due {
                 Due::TimeIsUp => self.time_is_up(state),
-                Due::TimerOver => state.kill(),
+                Due::TimerOver if matches!(state.stage, Stage::Killing(_)) => state.overdue = true,
+                Due::TimerOver => self.kill(state),
             }
         }
         heard
+    }
+
+    /// Somebody wants it over: the first time they are asked to end, the second time means now.
+    fn insist(&mut self, state: &mut Settling) {
+        match state.stage {
+            Stage::Watching => state.ending = Ending::ToldToEnd,
+            Stage::Ending(_) | Stage::Killing(_) => self.kill(state),
+        }
+    }
+
+    fn kill(&mut self, state: &mut Settling) {
+        if let Stage::Ending(scope) = &state.stage {
+            state.stage = Stage::Killing(scope.clone());
+            self.parts.clock.start_timer(LAST_BREATH);
+        }
     }
 
     fn time_is_up(&mut self, state: &mut Settling) {
@@ -269,22 +293,6 @@ impl Supervisor<'_> {
 enum Heard {
     Nothing,
     Something,
-}
-
-impl Settling {
-    /// Somebody wants it over: the first time they are asked to end, the second time means now.
-    fn insist(&mut self) {
-        match self.stage {
-            Stage::Watching => self.ending = Ending::ToldToEnd,
-            Stage::Ending(_) | Stage::Killing(_) => self.kill(),
-        }
-    }
-
-    fn kill(&mut self) {
-        if let Stage::Ending(scope) = &self.stage {
-            self.stage = Stage::Killing(scope.clone());
-        }
-    }
 }
 
 fn name(task: &Task) -> Name {

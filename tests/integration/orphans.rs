@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
-use crate::support::host::Host;
+use crate::support::host::{Host, can_be_others};
 use crate::support::probe::script;
 use crate::support::process::{Actor, Stray, await_end_of, lives, send};
 use crate::support::wait::wait_until;
@@ -233,4 +233,54 @@ for words in sys.stdin.read().splitlines():
     actor.hang_up();
     assert_eq!(actor.rest(), Vec::<String>::new());
     actor.ends_with(0);
+}
+
+#[test]
+fn whom_no_signal_ends_is_named_and_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let stderr = directory.path().join("stderr");
+    let text = "sleep 1000 >/dev/null 2>&1 & echo $!; read x; exit 3";
+    let mut command = chg();
+    command.args(["--grace", "100ms", "--", "sh", "-c", text]).stderr(fs::File::create(&stderr).unwrap());
+    let mut actor = Actor::start(&mut command);
+    let leftover = Stray(actor.number());
+    // A process whose tracer wants to see its end stays in the kernel until he has, as one does in a driver that hangs.
+    let tracer = "import ctypes
+held = ctypes.CDLL(None).ptrace(0x4206, int(sys.argv[1]), 0, 0x40) == 0
+say('held' if held else 'refused')
+sys.stdin.read()";
+    let words = script(tracer);
+    let mut tracer = Actor::start(beside(&words[0]).args(&words[1..]).arg(leftover.0.to_string()));
+    if tracer.line() == "refused" {
+        crate::support::skip("nothing can be traced here");
+        return;
+    }
+    actor.say("go");
+    let told = format!("waiting for PID {} (sleep), killed but not gone", leftover.0);
+    wait_until("word of who hangs", || fs::read_to_string(&stderr).unwrap().contains(&told));
+    assert!(!actor.has_ended());
+    tracer.hang_up();
+    actor.ends_with(3);
+    assert!(!lives(leftover.0));
+}
+
+#[test]
+fn a_command_that_is_not_ours_to_kill_when_its_time_is_up_is_named() {
+    if !can_be_others() {
+        return;
+    }
+    let host = Host::with_gpus(1);
+    // As sudo does, it becomes root in every respect.
+    let program = host.path("rooted");
+    fs::copy("/usr/bin/setpriv", &program).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o4755)).unwrap();
+    let text = ["./rooted", "--reuid=0", "--", "sh", "-c", "echo $$; exec sleep 1000"];
+    let job = host.user(1).starts(&[&["-t", "300ms", "--grace", "200ms", "--"], &text[..]].concat());
+    job.prints("\n");
+    let mut command = Stray(job.stdout().trim().parse().unwrap());
+    job.says(&format!("cannot end PID {} (sleep): it belongs to another user", command.0));
+    assert!(lives(command.0));
+    send(command.0, "KILL");
+    command.0 = 0;
+    assert_eq!(job.finish().code, Some(124));
 }

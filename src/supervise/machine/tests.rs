@@ -2,10 +2,13 @@
 
 use super::*;
 
-use Action::{GiveTerminal, KillTree, Renew, SayTimeIsUp, Send, StartTimer, StopSelf, TakeTerminal};
+use Action::{
+    GiveTerminal, KillTree, NameUndying, Renew, SayTimeIsUp, Send, StartTimer, StopSelf, TakeTerminal,
+};
 use Event::{Asked, Ended, LeaseLost, NotStopped, Stopped, TimeIsUp, TimerOver};
 use Target::{Child, Group, GroupAndChild};
 
+const KILL: [Action; 2] = [KillTree, StartTimer(LAST_BREATH)];
 const WAKE: Action = Send(Group, Signal::CONT);
 
 fn machine() -> Machine {
@@ -199,13 +202,14 @@ fn with_a_grace_term_becomes_kill() {
     let mut m = with(Options { grace: Some(Duration::from_secs(10)), ..Options::default() });
     let timer = StartTimer(Duration::from_secs(10));
     assert_eq!(m.on(asked(Signal::TERM)), [Send(Child, Signal::TERM), WAKE, timer]);
-    assert_eq!(m.on(TimerOver), [KillTree]);
+    assert_eq!(m.on(TimerOver), KILL);
     assert_eq!(m.pressure(), Pressure::Killed);
+    assert_eq!(m.on(TimerOver), [NameUndying]);
 }
 
 #[test]
 fn second_term_while_escalating_kills_the_tree() {
-    assert_eq!(escalating().on(asked(Signal::TERM)), [KillTree]);
+    assert_eq!(escalating().on(asked(Signal::TERM)), KILL);
 }
 
 #[test]
@@ -220,7 +224,7 @@ fn a_timeout_interrupts_then_terminates_then_kills_within_one_grace() {
     assert_eq!(m.on(TimeIsUp), [SayTimeIsUp, Send(GroupAndChild, Signal::INT), WAKE, half]);
     assert!(m.timed_out);
     assert_eq!(m.on(TimerOver), [Send(Child, Signal::TERM), WAKE, half]);
-    assert_eq!(m.on(TimerOver), [KillTree]);
+    assert_eq!(m.on(TimerOver), KILL);
 }
 
 #[test]
