@@ -54,7 +54,8 @@ fn give_back(
 }
 
 fn end_survivors(ctx: &Context<'_>, orphaned: &Orphaned, live_runs: LiveRuns) -> Result<(), Error> {
-    let survivors: Survivors = orphaned.values().flatten().map(|(pid, name)| (*pid, name.clone())).collect();
+    let survivors: Survivors =
+        orphaned.values().flatten().map(|(pid, survivor)| (*pid, survivor.clone())).collect();
     let question = format!("End {}, left over from a run whose launcher is dead?", listed(&survivors));
     let answer = match live_runs {
         LiveRuns::End => Answer::Yes,
@@ -73,7 +74,7 @@ fn end_survivors(ctx: &Context<'_>, orphaned: &Orphaned, live_runs: LiveRuns) ->
             });
         }
     }
-    let left = survivors::end(&survivors);
+    let left = survivors::end(ctx.eyes.here(), &survivors);
     if left.is_empty() {
         return Ok(());
     }
@@ -84,7 +85,8 @@ fn end_survivors(ctx: &Context<'_>, orphaned: &Orphaned, live_runs: LiveRuns) ->
 }
 
 fn listed(survivors: &Survivors) -> String {
-    let each = survivors.iter().map(|(pid, name)| format!("PID {pid} ({})", output::clip(name, 32)));
+    let each =
+        survivors.iter().map(|(pid, survivor)| format!("PID {pid} ({})", output::clip(&survivor.name, 32)));
     each.collect::<Vec<_>>().join(", ")
 }
 

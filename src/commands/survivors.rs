@@ -3,14 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::context::Context;
 use crate::attribution;
 use crate::error::Error;
-use crate::model::identity::Life;
+use crate::model::identity::{Here, Life};
 use crate::model::ids::{GpuIndex, Pid, Timestamp};
 use crate::model::occupancy::{self, Claim, Judged, Occupancy, Role};
 use crate::model::pool::Pool;
@@ -18,7 +20,7 @@ use crate::model::process::Process;
 use crate::model::reservation::{Kind, Reservation};
 use crate::sys::pidfd::Pidfd;
 use crate::sys::process::own_pid;
-use crate::sys::signal::Signal;
+use crate::sys::signal::{Recipient, Signal, send};
 
 /// From SIGTERM to SIGKILL.
 const GRACE: Duration = Duration::from_secs(10);
@@ -27,8 +29,22 @@ const SLACK: Duration = Duration::from_secs(1);
 /// A process that SIGKILL has not ended by then hangs in the kernel.
 const LAST: Duration = Duration::from_secs(5);
 
-/// Processes that outlived their launcher, by number, with their names.
-pub(super) type Survivors = BTreeMap<Pid, String>;
+/// How often to look at a process whose end the kernel does not tell.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// A process that outlived its launcher.
+#[derive(Debug, Clone)]
+pub(super) struct Survivor {
+    pub(super) name: String,
+    /// In clock ticks since boot.
+    start: u64,
+    /// From the judgement on, so that nobody who gets its number while the user is asked is taken for it. `None` where
+    /// the kernel has no such descriptors.
+    held: Option<Rc<Pidfd>>,
+}
+
+/// By number.
+pub(super) type Survivors = BTreeMap<Pid, Survivor>;
 /// The survivors on each GPU that has some.
 pub(super) type Orphaned = BTreeMap<GpuIndex, Survivors>;
 
@@ -66,8 +82,9 @@ fn of(ctx: &Context<'_>, pool: &Pool, verdict: &Occupancy) -> Survivors {
                     .child
                     .as_ref()
                     .filter(|child| attribution::life(ctx.eyes.here(), child) != Life::Dead);
+                let name = lease.command.first().cloned().unwrap_or_default();
                 found.extend(
-                    child.map(|child| (child.pid, lease.command.first().cloned().unwrap_or_default())),
+                    child.and_then(|child| Survivor::hold(ctx.eyes.here(), child.pid, child.start, name)),
                 );
                 found
             }
@@ -115,42 +132,80 @@ fn left_on(
         line.take_while(is_master)
     });
     let masters: Vec<&Process> = masters.collect();
-    meant.into_iter().chain(masters).map(|process| (process.pid, process.name.clone())).collect()
+    let hold = |process: &Process| {
+        Survivor::hold(ctx.eyes.here(), process.pid, process.start?, process.name.clone())
+    };
+    meant.into_iter().chain(masters).filter_map(hold).collect()
 }
 
 fn started_since(process: &Process, since: Timestamp) -> bool {
     process.started.is_some_and(|started| started.after(SLACK) >= since)
 }
 
-/// Ends them: SIGTERM, a grace, SIGKILL. Returns those that are still there.
-pub(super) fn end(survivors: &Survivors) -> Survivors {
-    let mut left: Vec<(Pid, &String, Pidfd)> =
-        survivors.iter().filter_map(|(pid, name)| Some((*pid, name, Pidfd::open(*pid).ok()?))).collect();
-    for (signal, patience) in [(Signal::TERM, GRACE), (Signal::KILL, LAST)] {
-        for (_, _, process) in &left {
-            let _ = process.send(signal);
-            // A stopped one cannot act on it.
-            let _ = process.send(Signal::CONT);
-        }
-        wait_for(&mut left, Instant::now() + patience);
+impl Survivor {
+    /// `None` if it is gone by now.
+    fn hold(here: &Here, pid: Pid, start: u64, name: String) -> Option<(Pid, Self)> {
+        let held = match Pidfd::open(pid) {
+            Ok(process) => Some(Rc::new(process)),
+            Err(Errno::ESRCH) => return None,
+            Err(_) => None,
+        };
+        let survivor = Self { name, start, held };
+        // Looked at once it is held: the descriptor means this one.
+        survivor.is_still(here, pid).then_some((pid, survivor))
     }
-    left.into_iter().map(|(pid, name, _)| (pid, name.clone())).collect()
+
+    fn is_still(&self, here: &Here, pid: Pid) -> bool {
+        attribution::identity_of(here, pid).is_some_and(|now| now.start == self.start)
+    }
+
+    fn send(&self, here: &Here, pid: Pid, signal: Signal) {
+        // A failure shows in that it does not end.
+        let _ = match &self.held {
+            Some(process) => process.send(signal),
+            None if self.is_still(here, pid) => send(Recipient::Process(pid.0), signal),
+            None => return,
+        };
+    }
+
+    fn has_ended(&self, here: &Here, pid: Pid) -> bool {
+        let is_dead = || {
+            let now = attribution::identity_of(here, pid).filter(|now| now.start == self.start);
+            now.is_none_or(|now| attribution::life(here, &now) == Life::Dead)
+        };
+        self.held.as_ref().map_or_else(is_dead, |process| process.has_ended())
+    }
+}
+
+/// Ends them: SIGTERM, a grace, SIGKILL. Returns those that are still there.
+pub(super) fn end(here: &Here, survivors: &Survivors) -> Survivors {
+    let mut left = survivors.clone();
+    for (signal, patience) in [(Signal::TERM, GRACE), (Signal::KILL, LAST)] {
+        for (pid, survivor) in &left {
+            survivor.send(here, *pid, signal);
+            // A stopped one cannot act on it.
+            survivor.send(here, *pid, Signal::CONT);
+        }
+        wait_for(here, &mut left, Instant::now() + patience);
+    }
+    left
 }
 
 /// Waits until all have ended or the time is up; keeps those that have not.
-fn wait_for(left: &mut Vec<(Pid, &String, Pidfd)>, deadline: Instant) {
-    while !left.is_empty() {
+fn wait_for(here: &Here, left: &mut Survivors, deadline: Instant) {
+    loop {
+        left.retain(|pid, survivor| !survivor.has_ended(here, *pid));
         let timeout = deadline.saturating_duration_since(Instant::now());
-        if timeout.is_zero() {
+        if left.is_empty() || timeout.is_zero() {
             return;
         }
+        let deaf = left.values().any(|survivor| survivor.held.is_none());
+        let timeout = if deaf { timeout.min(LOOK_AGAIN) } else { timeout };
         let timeout = PollTimeout::try_from(timeout.as_millis() + 1).unwrap_or(PollTimeout::MAX);
+        let held = left.values().filter_map(|survivor| survivor.held.as_deref());
         let mut fds: Vec<PollFd<'_>> =
-            left.iter().map(|(_, _, process)| PollFd::new(process.as_fd(), PollFlags::POLLIN)).collect();
+            held.map(|process| PollFd::new(process.as_fd(), PollFlags::POLLIN)).collect();
+        // Cut short by a signal it only looks earlier.
         let _ = poll(&mut fds, timeout);
-        let ended: Vec<bool> = fds.iter().map(|fd| fd.any().unwrap_or(false)).collect();
-        drop(fds);
-        let mut ended = ended.into_iter();
-        left.retain(|_| !ended.next().unwrap_or(false));
     }
 }

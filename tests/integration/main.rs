@@ -50,6 +50,7 @@ mod status;
 mod store_faults;
 mod stuck;
 mod support;
+mod survivors;
 mod terminal;
 mod transparent;
 mod watch;
