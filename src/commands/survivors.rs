@@ -65,7 +65,7 @@ fn of(ctx: &Context<'_>, pool: &Pool, verdict: &Occupancy) -> Survivors {
     match &verdict.claim {
         Claim::Nobody { past, .. } => {
             let since = past.as_ref().map(|past| past.started);
-            left_on(ctx, verdict, since, |judged| matches!(judged.role, Role::Orphan { .. }))
+            left_on(ctx, pool, verdict, since, |judged| matches!(judged.role, Role::Orphan { .. }))
         }
         Claim::Reserved { id, .. } => match pool.reservations.get(id).filter(|lease| is_orphaned(ctx, lease))
         {
@@ -77,7 +77,7 @@ fn of(ctx: &Context<'_>, pool: &Pool, verdict: &Occupancy) -> Survivors {
                     Role::HolderOutside => started_since(&judged.process, lease.started),
                     _ => false,
                 };
-                let mut found = left_on(ctx, verdict, Some(lease.started), is_its);
+                let mut found = left_on(ctx, pool, verdict, Some(lease.started), is_its);
                 let child = lease
                     .child
                     .as_ref()
@@ -107,6 +107,7 @@ fn is_orphaned(ctx: &Context<'_>, lease: &Reservation) -> bool {
 /// reservation too, whatever they use. They would only start their workers anew.
 fn left_on(
     ctx: &Context<'_>,
+    pool: &Pool,
     verdict: &Occupancy,
     since: Option<Timestamp>,
     is_meant: impl Fn(&Judged) -> bool,
@@ -122,8 +123,13 @@ fn left_on(
     // Never the shell that this is typed in.
     let own = ctx.eyes.owners([own_pid()]);
     let is_above_us = |pid: &Pid| own.values().any(|own| own.pid == *pid || own.ancestors.contains(pid));
+    // Nor another run around the one that is over, which adopts what is left of it.
+    let recorded = || pool.reservations.values().flat_map(|lease| lease.launcher.iter().chain(&lease.child));
+    let has_a_run =
+        |process: &Process| recorded().any(|of| of.pid == process.pid && Some(of.start) == process.start);
     let is_master = |process: &&Process| {
         is_callers(process)
+            && !has_a_run(process)
             && since.is_some_and(|since| started_since(process, since))
             && !is_above_us(&process.pid)
     };

@@ -2,7 +2,7 @@
 
 use crate::support::host::{Host, can_be_others};
 use crate::support::probe::script;
-use crate::support::process::{Actor, Stray, await_end_of, lives};
+use crate::support::process::{Actor, Stray, await_end_of, descendants_of, lives, name, send};
 use crate::support::pty::Pty;
 use crate::support::skip;
 
@@ -58,4 +58,21 @@ fn who_got_the_number_of_a_survivor_while_the_user_was_asked_is_left_alone() {
     pty.enters("y");
     pty.ends_with(0);
     assert!(lives(other.0));
+}
+
+#[test]
+fn a_run_around_the_one_that_is_over_is_left_alone_though_it_has_adopted_what_is_left() {
+    let host = Host::with_gpus(2);
+    host.gpus.worker("python3");
+    let text = "\"$CHG\" --new -q -G 1 -- python3 --daemons 1; echo over; exec sleep 1000";
+    let mut outer = host.me().starts(&["-q", "-G", "0", "--", "sh", "-c", text]);
+    host.processes_on(1, 2);
+    let inner = descendants_of(outer.pid()).into_iter().find(|pid| name(*pid) == "chg").unwrap();
+    send(inner, "KILL");
+    outer.prints("over\n");
+    let left = host.processes_on(1, 1)[0];
+    host.me().does(&["release", "-G", "1", "--force"]);
+    assert!(!lives(left));
+    assert!(!outer.has_ended());
+    host.shows(0, "IN USE");
 }
