@@ -68,14 +68,14 @@ pub(super) fn judge_launch(
     world: &World<'_>,
 ) -> Judgement {
     let rest = words.get(from..).unwrap_or_default();
-    let own = &words[..from + script_at(rest, SWITCHES)];
-    if only_asks(own) || own.len() == words.len() {
+    let own = &rest[..script_at(rest, SWITCHES)];
+    if only_asks(own) || rest.is_empty() {
         return whole(Ok(Needs::Nothing), arguments);
     }
     let options = Options::of(own);
     let verdict = needs(&options, world);
     let Ok(needs) = verdict else { return whole(verdict, arguments) };
-    let mut kept = without(arguments, &options.all(IDS));
+    let mut kept = without(arguments, from, &options.all(IDS));
     // Accelerate would write the ids of its configuration over our variable: `all` keeps it from that.
     if ids(settings(&options, world).unwrap_or_default().as_ref()).is_some() {
         kept.insert(from, OsString::from("--gpu_ids=all"));
@@ -94,7 +94,7 @@ fn needs(options: &Options<'_>, world: &World<'_>) -> Result<Needs, String> {
     let set = |key: &str| file.as_ref().and_then(|file| file.get(key)).cloned();
     let is = |key: &str, wanted: &str| set(key).is_some_and(|value| value.eq_ignore_ascii_case(wanted));
     // A job that Amazon runs, or one without GPUs.
-    if set("use_cpu").is_some_and(|value| yaml::is_true(&value))
+    if set("use_cpu").and_then(|value| yaml::switch(&value)) == Some(true)
         || is("compute_environment", "AMAZON_SAGEMAKER")
         || is("distributed_type", "TPU")
     {
@@ -138,7 +138,8 @@ fn settings(options: &Options<'_>, world: &World<'_>) -> Result<Option<BTreeMap<
     };
     let found = places.iter().find_map(|path| (world.read)(path).map(|text| (path, text)));
     let read = |(path, text): (&PathBuf, String)| {
-        let mut set = yaml::scalars(&text).map_err(|wrong| format!("{}: {wrong}", path.display()))?;
+        let set = yaml::scalars(&text).map_err(|wrong| format!("{}: {wrong}", path.display()))?;
+        let mut set: BTreeMap<_, _> = set.into_iter().collect();
         if yaml::is_set_anywhere(&text, HOSTS_OF_FILE) {
             set.insert(HOSTS_OF_FILE.to_owned(), String::new());
         }

@@ -59,24 +59,30 @@ pub(super) fn judge_from(
     world: &World<'_>,
 ) -> Judgement {
     let rest = words.get(from..).unwrap_or_default();
-    let own = &words[..from + script_at(rest, SWITCHES)];
-    if only_asks(own) || own.len() == words.len() {
+    let own = &rest[..script_at(rest, SWITCHES)];
+    if rest.is_empty() || only_asks(own) {
         return whole(Ok(Needs::Nothing), arguments);
     }
     let options = Options::abbreviated(own, KNOWN);
+    // It puts what it is shown into --include, and takes that for a contradiction to any number of nodes.
     let picking: Vec<Found> =
-        [COUNTS, INCLUDE, EXCLUDE].iter().flat_map(|names| options.all(names)).collect();
+        [COUNTS, INCLUDE, EXCLUDE, MACHINES].iter().flat_map(|names| options.all(names)).collect();
     match needs(&options, world) {
-        Ok(needs) => Judgement { needs, arguments: Arguments::Known(without(arguments, &picking)) },
+        Ok(needs) => Judgement { needs, arguments: Arguments::Known(without(arguments, from, &picking)) },
         unclear => whole(unclear, arguments),
     }
 }
 
 fn needs(options: &Options<'_>, world: &World<'_>) -> Verdict {
-    if options.value(HOSTS).is_some() || (world.read)(Path::new(USUAL_HOSTS)).is_some() {
-        return Err("a host file spreads it over several machines".to_owned());
+    // Where there is no such file, it stays here.
+    let hosts = options.value(HOSTS).unwrap_or_else(|| USUAL_HOSTS.to_owned());
+    if (world.read)(Path::new(&hosts)).is_some() {
+        return Err(format!("{hosts} spreads it over several machines"));
     }
-    if options.number_or(MACHINES, 1)? > 1 {
+    // -1 is its own word for what is not said.
+    let said = |names| options.value(names).filter(|count| count != "-1");
+    let number = |text: &str| text.parse::<u32>().map_err(|_| format!("'{text}' is not a number"));
+    if said(MACHINES).map(|count| number(&count)).transpose()?.unwrap_or(1) > 1 {
         return Err("it runs on several machines".to_owned());
     }
     match (options.value(INCLUDE), options.value(EXCLUDE)) {
@@ -86,10 +92,9 @@ fn needs(options: &Options<'_>, world: &World<'_>) -> Verdict {
             Some(ids) => Ok(Needs::AllBut(ids)),
             None => Err(format!("--exclude '{list}' leaves no GPU")),
         },
-        // -1 is its own word for all.
-        (None, None) => match options.value(COUNTS).as_deref() {
-            None | Some("-1") => Ok(Needs::AllFree),
-            Some(_) => product(&[options.number_or(COUNTS, 1)?]),
+        (None, None) => match said(COUNTS) {
+            None => Ok(Needs::AllFree),
+            Some(count) => product(&[number(&count)?]),
         },
     }
 }

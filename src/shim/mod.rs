@@ -11,6 +11,7 @@ use crate::model::ids::GpuIndex;
 mod accelerate;
 mod container;
 mod deepspeed;
+mod engine;
 mod find;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzz;

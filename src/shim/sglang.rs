@@ -2,24 +2,24 @@
 //! tensor ranks. Pure. Learnt from sglang/srt/server_args.py and its arg_groups of 0.5.23.
 
 use std::ffi::OsString;
-use std::path::Path;
 
-use super::vllm::is_elsewhere;
-use super::words::{Names, Options, only_asks, without};
-use super::{Arguments, Judgement, Needs, Verdict, World, product, share, visible, whole, yaml};
+use super::engine::{Engine, without_cluster};
+use super::words::{Names, Options, only_asks};
+use super::{Judgement, Needs, Verdict, World, product, share, visible, whole};
 
 const TENSOR: Names = &["--tensor-parallel-size", "--tp-size", "--tp"];
 const DATA: Names = &["--data-parallel-size", "--dp-size", "--dp"];
 const PIPELINE: Names = &["--pipeline-parallel-size", "--pp-size", "--pp"];
-/// Until it goes, it turns the data parallel size into that of the attention.
+/// Until it goes, it turns the data parallel size into that of the attention, where that is not said.
 const SHARED: Names = &["--enable-dp-attention"];
+const ATTENTION: Names = &["--attn-dp-size"];
 /// Of its image and video models: over all machines, whatever the sizes say.
 const GPUS: Names = &["--num-gpus"];
 const MACHINES: Names = &["--nnodes"];
 /// The first GPU, among those that the process sees, and how far it is to the next.
 const FIRST: Names = &["--base-gpu-id"];
 const STEP: Names = &["--gpu-id-step"];
-const DEVICE: Names = &["--device"];
+const RAY: Names = &["--use-ray"];
 
 /// These, and what an abbreviation of one of them could mean besides.
 const KNOWN: Names = &[
@@ -44,7 +44,11 @@ const KNOWN: Names = &[
     "--base-gpu-id",
     "--gpu-id-step",
     "--device",
+    "--attn-dp-size",
+    "--use-ray",
 ];
+
+const ENGINE: Engine = Engine { known: KNOWN, picking: &[FIRST, STEP], count: server };
 
 /// Judges a whole command line, the verb first.
 pub(super) fn judge(words: &[String], arguments: &[OsString], world: &World<'_>) -> Judgement {
@@ -65,41 +69,19 @@ pub(super) fn judge_server(
     from: usize,
     world: &World<'_>,
 ) -> Judgement {
-    let rest = words.get(from..).unwrap_or_default();
-    if only_asks(rest) {
-        return whole(Ok(Needs::Nothing), arguments);
-    }
-    let options = Options::abbreviated(words, KNOWN);
-    match server(rest, world) {
-        Ok(needs @ Needs::Exactly(_)) => {
-            let picking = [options.all(FIRST), options.all(STEP)].concat();
-            Judgement { needs, arguments: Arguments::Known(without(arguments, &picking)) }
-        }
-        verdict => whole(verdict, arguments),
-    }
+    ENGINE.judge(words, arguments, from, world)
 }
 
 /// What a server's options come to.
-fn server(words: &[String], world: &World<'_>) -> Verdict {
-    let typed = Options::abbreviated(words, KNOWN);
-    let options = match typed.value(&["--config"]) {
-        Some(file) => {
-            let text = (world.read)(Path::new(&file)).ok_or_else(|| format!("{file} cannot be read"))?;
-            let set = yaml::scalars(&text).map_err(|wrong| format!("{file}: {wrong}"))?;
-            if set.keys().any(|key| matches!(key.replace('_', "-").as_str(), "base-gpu-id" | "gpu-id-step")) {
-                return Err(format!("{file} picks GPUs by their ids; leave that to the command line"));
-            }
-            typed.with_file(set)
-        }
-        None => typed,
-    };
-    if options.value(DEVICE).is_some_and(|device| is_elsewhere(&device)) {
-        return Ok(Needs::Nothing);
+fn server(options: &Options<'_>, world: &World<'_>) -> Verdict {
+    if options.has(RAY) {
+        without_cluster(world)?;
     }
     let total = match options.number(GPUS)? {
         Some(count) => product(&[count])?,
         None => {
-            let copies = if options.has(SHARED) { 1 } else { options.number_or(DATA, 1)? };
+            let is_shared = options.has(SHARED) && options.number_or(ATTENTION, 1)? == 1;
+            let copies = if is_shared { 1 } else { options.number_or(DATA, 1)? };
             product(&[options.number_or(TENSOR, 1)?, copies, options.number_or(PIPELINE, 1)?])?
         }
     };

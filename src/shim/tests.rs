@@ -8,6 +8,7 @@ use super::*;
 mod containers;
 mod documented;
 mod files;
+mod ray;
 mod spellings;
 
 /// Variables and files as a table has them.
@@ -158,6 +159,7 @@ fn torchrun() {
         ("torchrun --nproc-per-node 2 -m package.train --nproc-per-node 8", "2"),
         ("torchrun --some-new-switch train.py --nproc-per-node 8", "1"),
         ("torchrun --nproc-per-node 2 -- train.py --nproc-per-node 8", "2"),
+        ("torchrun --print-completion bash", "-"),
     ];
     table(&[], &[], &lines);
     table(
@@ -255,13 +257,16 @@ fn deepspeed() {
             ("deepspeed --include localhost:0@worker-1:0 train.py", "?"),
             ("deepspeed -e localhost:0 train.py", "all but 0"),
             ("deepspeed --exclude localhost train.py", "?"),
-            ("deepspeed -H hosts train.py", "?"),
-            ("deepspeed --hostfile=hosts train.py", "?"),
+            // Without such a file it stays on this machine.
+            ("deepspeed -H hosts train.py", "all"),
+            ("deepspeed --hostfile=hosts --num_gpus 2 train.py", "2"),
+            ("deepspeed --num_nodes -1 --num_gpus 2 train.py", "2"),
             ("deepspeed --num_nodes 2 --num_gpus 8 train.py", "?"),
             ("deepspeed --module pkg.train", "all"),
         ],
     );
-    table(&[], &[("/job/hostfile", "worker-1 slots=8\n")], &[("deepspeed train.py", "?")]);
+    let hosts: Texts = &[("/job/hostfile", "worker-1 slots=8\n"), ("hosts", "worker-1 slots=8\n")];
+    table(&[], hosts, &[("deepspeed train.py", "?"), ("deepspeed -H hosts train.py", "?")]);
     let dropped = [
         (
             "deepspeed --num_gpus 2 --master_port 1 train.py --num_gpus 9",
@@ -269,6 +274,8 @@ fn deepspeed() {
         ),
         ("deepspeed --include=localhost:0,2 train.py -i x", "train.py -i x"),
         ("deepspeed -ilocalhost:0 train.py", "train.py"),
+        // It would contradict the --include that the launcher makes of what it is shown.
+        ("deepspeed --num_nodes=1 --num_gpus=2 train.py", "train.py"),
         ("deepspeed -e localhost:0 train.py", "train.py"),
         ("python-gpu -m deepspeed.launcher.runner --num_gpus 2 a.py", "-m deepspeed.launcher.runner a.py"),
     ];
@@ -302,6 +309,7 @@ fn sglang() {
             ("sglang serve --model-path m --tp 2 --gpu-id-step 2", "ids 0,2"),
             ("sglang serve --config base.yaml", "?"),
             ("sglang serve m --tp 8 --attn-dp-size 8", "8"),
+            ("sglang serve m --tp 8 --attn-dp-size 4 --dp-size 2 --enable-dp-attention", "16"),
             ("sglang serve m --device xpu --tp 2", "-"),
             ("sglang generate --model-path m --num-gpus 8 --nnodes 2", "4"),
             ("sglang generate --model-path m --num-gpus 2 --prompt x", "2"),

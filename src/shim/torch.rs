@@ -19,8 +19,7 @@ const SWITCHES: Names = &[
 
 pub(super) fn needs(words: &[String], world: &World<'_>) -> Verdict {
     let own = &words[..script_at(words, SWITCHES)];
-    // Without a script it prints its usage.
-    if only_asks(own) || own.len() == words.len() {
+    if words.is_empty() || only_asks(own) || own.iter().any(|word| word.starts_with("--print-completion")) {
         return Ok(Needs::Nothing);
     }
     let count = Options::abbreviated(own, PROCESSES)

@@ -2,10 +2,10 @@
 //! parallelism reuses the tensor ranks. Pure. Learnt from vllm/engine/arg_utils.py and vllm/entrypoints/cli of 0.33.
 
 use std::ffi::OsString;
-use std::path::Path;
 
-use super::words::{Names, Options, only_asks, without};
-use super::{Arguments, Judgement, Needs, Verdict, World, product, share, sweep, visible, whole, yaml};
+use super::engine::{Engine, without_cluster};
+use super::words::{Names, Options, only_asks};
+use super::{Judgement, Needs, Verdict, World, product, share, sweep, visible};
 
 const TENSOR: Names = &["--tensor-parallel-size", "--tensor-parallel", "-tp"];
 const PIPELINE: Names = &["--pipeline-parallel-size", "--pipeline-parallel", "-pp"];
@@ -15,10 +15,12 @@ const DATA_LOCAL: Names = &["--data-parallel-size-local", "-dpl"];
 const DATA_RANK: Names = &["--data-parallel-rank", "-dpn"];
 /// With it, as with a rank, each process is one rank behind somebody else's load balancer.
 const ONE_RANK: Names = &["--data-parallel-external-lb", "-dpe"];
+const ALL_RANKS: Names = &["--no-data-parallel-external-lb"];
 const MACHINES: Names = &["--nnodes", "-n"];
 /// GPUs by number, among those that the process sees.
 const IDS: Names = &["--device-ids"];
-const DEVICE: Names = &["--device"];
+/// What starts the processes of an engine, and its copies.
+const STARTERS: [Names; 2] = [&["--distributed-executor-backend"], &["--data-parallel-backend", "-dpb"]];
 
 /// These, and what an abbreviation of one of them could mean besides.
 const KNOWN: Names = &[
@@ -36,6 +38,8 @@ const KNOWN: Names = &[
     "-dpn",
     "--data-parallel-external-lb",
     "-dpe",
+    "--no-data-parallel-external-lb",
+    "--no-data-parallel-hybrid-lb",
     "--data-parallel-start-rank",
     "-dpr",
     "--data-parallel-address",
@@ -58,11 +62,15 @@ const KNOWN: Names = &[
     "--device-ids",
     "--device-memory-utilization",
     "--device",
+    "--distributed-executor-backend",
+    "--distributed-timeout-seconds",
 ];
+
+const ENGINE: Engine = Engine { known: KNOWN, picking: &[IDS], count: engine };
 
 /// Judges a whole command line, whose verb is the word at `from`.
 pub(super) fn judge(words: &[String], arguments: &[OsString], from: usize, world: &World<'_>) -> Judgement {
-    taken_over(needs(words.get(from..).unwrap_or_default(), world), words, arguments)
+    ENGINE.taken_over(needs(words.get(from..).unwrap_or_default(), world), words, arguments, from)
 }
 
 /// Judges an engine that is started under another name; its options begin at `from`.
@@ -72,21 +80,7 @@ pub(super) fn judge_engine(
     from: usize,
     world: &World<'_>,
 ) -> Judgement {
-    let rest = words.get(from..).unwrap_or_default();
-    let verdict = if only_asks(rest) { Ok(Needs::Nothing) } else { engine(rest, world) };
-    taken_over(verdict, words, arguments)
-}
-
-/// Where the GPUs were named, the reservation names them from now on: they would be counted once more among those that
-/// the process sees.
-fn taken_over(verdict: Verdict, words: &[String], arguments: &[OsString]) -> Judgement {
-    match verdict {
-        Ok(needs @ Needs::Exactly(_)) => {
-            let kept = without(arguments, &Options::abbreviated(words, KNOWN).all(IDS));
-            Judgement { needs, arguments: Arguments::Known(kept) }
-        }
-        verdict => whole(verdict, arguments),
-    }
+    ENGINE.judge(words, arguments, from, world)
 }
 
 /// What a whole command line needs, the verb first.
@@ -101,7 +95,7 @@ pub(super) fn needs(words: &[String], world: &World<'_>) -> Verdict {
     match verb.as_str() {
         // -v: the version.
         option if option.starts_with('-') => Ok(Needs::Nothing),
-        "serve" | "run-batch" | "preload" => engine(rest, world),
+        "serve" | "run-batch" | "preload" => ENGINE.needs(rest, world),
         "chat" | "complete" | "collect-env" | "download-kernels" => Ok(Needs::Nothing),
         "bench" => bench(rest, world),
         "launch" => match rest.first().map(String::as_str) {
@@ -110,7 +104,7 @@ pub(super) fn needs(words: &[String], world: &World<'_>) -> Verdict {
         },
         "snapshot" => match rest.first().map(String::as_str) {
             None | Some("inspect") => Ok(Needs::Nothing),
-            Some("create") => engine(&rest[1..], world),
+            Some("create") => ENGINE.needs(&rest[1..], world),
             // Only those of one GPU can be made.
             Some("restore") => product(&[1]),
             Some(other) => Err(format!("'vllm snapshot {other}' is not known here")),
@@ -122,7 +116,7 @@ pub(super) fn needs(words: &[String], world: &World<'_>) -> Verdict {
 fn bench(words: &[String], world: &World<'_>) -> Verdict {
     let Some((what, rest)) = words.split_first() else { return Ok(Needs::Nothing) };
     match what.as_str() {
-        "latency" | "throughput" | "startup" | "forward" | "mm-processor" => engine(rest, world),
+        "latency" | "throughput" | "startup" | "forward" | "mm-processor" => ENGINE.needs(rest, world),
         // A client of a server that runs elsewhere.
         "serve" => Ok(Needs::Nothing),
         "sweep" => sweep::needs(rest, world),
@@ -131,32 +125,15 @@ fn bench(words: &[String], world: &World<'_>) -> Verdict {
 }
 
 /// What an engine's options come to.
-fn engine(words: &[String], world: &World<'_>) -> Verdict {
-    let typed = Options::abbreviated(words, KNOWN);
-    let options = match typed.value(&["--config"]) {
-        Some(file) => {
-            let text = (world.read)(Path::new(&file)).ok_or_else(|| format!("{file} cannot be read"))?;
-            let set = yaml::scalars(&text).map_err(|wrong| format!("{file}: {wrong}"))?;
-            if typed.value(IDS).is_none() && set.keys().any(|key| key.replace('_', "-") == "device-ids") {
-                return Err(format!("{file} picks GPUs by device-ids; leave that to the command line"));
-            }
-            typed.with_file(set)
-        }
-        None => typed,
-    };
-    if options.value(DEVICE).is_some_and(|device| is_elsewhere(&device)) {
-        return Ok(Needs::Nothing);
+fn engine(options: &Options<'_>, world: &World<'_>) -> Verdict {
+    if STARTERS.iter().any(|names| options.value(names).is_some_and(|starter| starter == "ray")) {
+        without_cluster(world)?;
     }
-    let counted = counted(&options)?;
+    let counted = counted(options)?;
     match (options.value(IDS), counted) {
         (Some(ids), Needs::Count(_)) => visible(&ids, world).map(Needs::Exactly),
         (_, counted) => Ok(counted),
     }
-}
-
-/// Neither a GPU nor what finds one by itself.
-pub(super) fn is_elsewhere(device: &str) -> bool {
-    ["cpu", "tpu", "hpu", "xpu", "npu", "neuron", "musa"].iter().any(|other| device.starts_with(other))
 }
 
 fn counted(options: &Options<'_>) -> Verdict {
@@ -170,7 +147,7 @@ fn counted(options: &Options<'_>) -> Verdict {
         return Ok(Needs::Nothing);
     }
     let replica = |copies: u32| product(&[one[0], one[1], one[2], copies]);
-    if options.value(DATA_RANK).is_some() || options.has(ONE_RANK) {
+    if options.value(DATA_RANK).is_some() || options.is_on(ONE_RANK, ALL_RANKS) {
         // A replica spans machines only where there are more of these.
         return share(replica(1)?, (machines / everywhere.max(1)).max(1));
     }

@@ -1,10 +1,7 @@
 //! Options in the command lines of other programs: hyphens and underscores, `=` and space, short forms, and where
 //! the options end and a script with its own begins. Pure.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
-
-use super::yaml;
 
 /// The names of one option: long ones with hyphens, then short ones.
 pub(super) type Names = &'static [&'static str];
@@ -18,12 +15,10 @@ pub(super) struct Found {
     pub(super) value: Option<String>,
 }
 
-/// The words that belong to the program, and what a file of its settings adds.
+/// The words that belong to the program.
 #[derive(Debug)]
 pub(super) struct Options<'a> {
     words: &'a [String],
-    /// By long name without hyphens in front; the words go before it.
-    file: BTreeMap<String, String>,
     /// Names that may be abbreviated, and those beside them that an abbreviation could mean as well. Empty where the
     /// program takes none.
     known: Names,
@@ -36,12 +31,7 @@ impl<'a> Options<'a> {
 
     /// As argparse reads them, if nobody forbids it: what begins like one of `known` only, means that one.
     pub(super) const fn abbreviated(words: &'a [String], known: Names) -> Self {
-        Self { words, file: BTreeMap::new(), known }
-    }
-
-    pub(super) fn with_file(self, file: BTreeMap<String, String>) -> Self {
-        let normal = |(key, value): (String, String)| (key.replace('_', "-"), value);
-        Self { file: file.into_iter().map(normal).collect(), ..self }
+        Self { words, known }
     }
 
     /// Every place where an option that takes a value stands.
@@ -58,8 +48,7 @@ impl<'a> Options<'a> {
 
     /// Its value: the last one counts, as argparse has it.
     pub(super) fn value(&self, names: Names) -> Option<String> {
-        let typed = self.all(names).pop().and_then(|found| found.value);
-        typed.or_else(|| names.iter().find_map(|name| self.file.get(name.trim_start_matches('-')).cloned()))
+        self.all(names).pop().and_then(|found| found.value)
     }
 
     /// Its value as a number of something.
@@ -74,12 +63,17 @@ impl<'a> Options<'a> {
 
     /// Whether an option that takes no value is there.
     pub(super) fn has(&self, names: Names) -> bool {
-        let own = self.words.iter().take_while(|word| *word != "--");
-        let typed = own.map(|word| normal(word)).any(|word| self.is_meant(&word, names));
-        let set = |name: &&str| {
-            self.file.get(name.trim_start_matches('-')).is_some_and(|value| yaml::is_true(value))
-        };
-        typed || names.iter().any(set)
+        self.is_on(names, &[])
+    }
+
+    /// Whether a switch is on: the last of the words that turn it on or off counts.
+    pub(super) fn is_on(&self, on: Names, off: Names) -> bool {
+        let own = self.words.iter().take_while(|word| *word != "--").map(|word| normal(word));
+        let turned = own.filter_map(|word| match self.is_meant(&word, on) {
+            true => Some(true),
+            false => self.is_meant(&word, off).then_some(false),
+        });
+        turned.last().unwrap_or(false)
     }
 
     fn at(&self, at: usize, names: Names) -> Option<Found> {
@@ -140,32 +134,37 @@ pub(super) fn only_asks(words: &[String]) -> bool {
         .any(|word| matches!(word.as_str(), "-h" | "--help" | "--version") || word.starts_with("--help="))
 }
 
-/// Where a launcher's own options end: at its script or module. `switches` are its options without a value; any other
-/// takes one.
+/// Where a launcher's own options end: at its script or module. `switches` are its options without a value, which may be
+/// abbreviated; any other takes one. Where none is found, all the words are its own, so that they count.
 pub(super) fn script_at(words: &[String], switches: Names) -> usize {
     let mut at = 0;
-    while let Some(word) = words.get(at) {
-        if word == "--" {
-            return at;
-        }
-        if !word.starts_with('-') || word == "-" {
-            return at;
-        }
-        let alone = word.contains('=') || switches.contains(&normal(word).as_str());
+    while let Some(word) =
+        words.get(at).filter(|word| word.starts_with('-') && !matches!(word.as_str(), "-" | "--"))
+    {
+        let is_switch = switches.iter().any(|switch| is_abbreviation(&normal(word), switch));
+        // `-ilocalhost:0`: its value is in the same word.
+        let holds_its_value = word.contains('=') || !word.starts_with("--") && word.chars().count() > 2;
         // An option that is not known here, and is none with a value either, must not hide the script.
-        let value_follows = words.get(at + 1).is_some_and(|next| !next.starts_with('-') && !is_script(next));
-        at += if !alone && value_follows { 2 } else { 1 };
+        let value_follows = words.get(at + 1).is_some_and(|next| is_value(next) && !is_script(next));
+        at += if value_follows && !is_switch && !holds_its_value { 2 } else { 1 };
     }
-    words.len()
+    at
+}
+
+/// Argparse takes a negative number for a value.
+fn is_value(word: &str) -> bool {
+    let number = word.strip_prefix('-').map(|digits| digits.replacen('.', "", 1));
+    number.is_none_or(|digits| !digits.is_empty() && digits.chars().all(|digit| digit.is_ascii_digit()))
 }
 
 fn is_script(word: &str) -> bool {
     std::path::Path::new(word).extension().is_some_and(|extension| extension == "py")
 }
 
-/// The arguments without some of their words.
-pub(super) fn without(arguments: &[OsString], dropped: &[Found]) -> Vec<OsString> {
-    let is_dropped = |at: usize| dropped.iter().any(|one| (one.at..one.at + one.words).contains(&at));
+/// The arguments without some of the words from `from` on, where these were found.
+pub(super) fn without(arguments: &[OsString], from: usize, dropped: &[Found]) -> Vec<OsString> {
+    let is_dropped =
+        |at: usize| dropped.iter().any(|one| (from + one.at..from + one.at + one.words).contains(&at));
     arguments.iter().enumerate().filter(|(at, _)| !is_dropped(*at)).map(|(_, word)| word.clone()).collect()
 }
 

@@ -1,15 +1,14 @@
 //! The flat part of a YAML file: `key: scalar` at the top, or of a JSON object, which is YAML too. Pure.
 
-use std::collections::BTreeMap;
-
 /// In place of a value that is no scalar: no number and no word that anybody asks for.
 const BLOCK: &str = "a block of its own";
 
-/// The scalars at the top of the file, as text; the last of two with one name counts. What is null is left out.
+/// The scalars at the top of the file, as text and in its order; the last of two with one name counts. What is null is
+/// left out.
 ///
 /// # Errors
 /// It is written in a way that only a whole YAML parser reads.
-pub(super) fn scalars(text: &str) -> Result<BTreeMap<String, String>, String> {
+pub(super) fn scalars(text: &str) -> Result<Vec<(String, String)>, String> {
     if let Ok(serde_json::Value::Object(object)) = serde_json::from_str(text) {
         return Ok(object.into_iter().filter_map(|(key, value)| Some((key, json_scalar(&value)?))).collect());
     }
@@ -18,15 +17,14 @@ pub(super) fn scalars(text: &str) -> Result<BTreeMap<String, String>, String> {
     if lines.first().is_some_and(|line| line.trim_start().starts_with(['{', '[', '?', '&', '!', '%'])) {
         return Err("it is not written as 'key: value' lines".to_owned());
     }
-    let mut found = BTreeMap::new();
+    let mut found: Vec<(String, String)> = Vec::new();
     for (at, line) in lines.iter().enumerate().filter(|(_, line)| indent(line) == top) {
         let goes_on = lines.get(at + 1).is_some_and(|next| indent(next) > top);
         let Some((key, value)) = entry(line) else { continue };
+        let value = if value.is_empty() && goes_on { Some(BLOCK.to_owned()) } else { plain(value) };
         // A later one replaces an earlier one, with nothing, too.
-        match if value.is_empty() && goes_on { Some(BLOCK.to_owned()) } else { plain(value) } {
-            Some(value) => found.insert(key.to_owned(), value),
-            None => found.remove(key),
-        };
+        found.retain(|(known, _)| known != key);
+        found.extend(value.map(|value| (key.to_owned(), value)));
     }
     Ok(found)
 }
@@ -41,9 +39,13 @@ pub(super) fn is_set_anywhere(text: &str, key: &str) -> bool {
     text.lines().any(|line| value(line).is_some())
 }
 
-/// Whether a switch of the file is on: YAML 1.1 has many words for it.
-pub(super) fn is_true(value: &str) -> bool {
-    ["true", "yes", "on"].iter().any(|word| value.eq_ignore_ascii_case(word))
+/// What a switch of the file says, if it is one: YAML 1.1 has many words for it.
+pub(super) fn switch(value: &str) -> Option<bool> {
+    let is_one_of = |words: [&str; 3]| words.iter().any(|word| value.eq_ignore_ascii_case(word));
+    if is_one_of(["true", "yes", "on"]) {
+        return Some(true);
+    }
+    is_one_of(["false", "no", "off"]).then_some(false)
 }
 
 fn json_scalar(value: &serde_json::Value) -> Option<String> {

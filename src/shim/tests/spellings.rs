@@ -52,6 +52,44 @@ fn the_last_of_several_counts_and_nothing_after_two_hyphens() {
 }
 
 #[test]
+fn the_last_word_about_a_switch_counts() {
+    table(
+        &[],
+        &[("one.yaml", "data-parallel-external-lb: true\ndata-parallel-size: 4\n")],
+        &[
+            ("vllm serve m -dp 4 -dpe", "1"),
+            ("vllm serve m -dp 4 -dpe --no-data-parallel-external-lb", "4"),
+            ("vllm serve m -dp 4 --no-data-parallel-e --data_parallel_external_lb", "1"),
+            ("vllm serve m --config one.yaml", "1"),
+            ("vllm serve m --config one.yaml --no-data-parallel-external-lb", "4"),
+        ],
+    );
+}
+
+/// What is not found would run without a reservation.
+#[test]
+fn the_script_is_found_behind_every_way_to_write_an_option() {
+    table(
+        &[],
+        &[],
+        &[
+            ("torchrun --stand tool --nproc-per-node 8", "1"),
+            ("torchrun --nproc-per-node=2 --mod pkg.train --nproc-per-node 8", "2"),
+            ("torchrun --nproc-per-node=2 -t3 tool --nproc-per-node 8", "2"),
+            ("deepspeed --num_accelerators -1 pkg.train --num_gpus 8", "all"),
+            ("deepspeed -ilocalhost:0 ./train --num_gpus 8", "ids 0"),
+            ("deepspeed --num_g=1 --mod tool -i x", "1"),
+            // A switch that is not known here hides it; the program's own usage error costs no more than the grant.
+            ("torchrun --new-switch tool", "1"),
+            ("torchrun --nproc-per-node 2", "2"),
+            ("accelerate launch --new-switch tool", "all"),
+            // Of the interpreter.
+            ("python-gpu -i -m deepspeed.launcher.runner tool", "all"),
+        ],
+    );
+}
+
+#[test]
 fn a_value_that_looks_like_an_option_is_none() {
     table(
         &[],
@@ -81,6 +119,8 @@ fn yaml_is_read_however_it_is_written() {
         ("alias.yaml", "two: &two 2\ntensor-parallel-size: *two\n"),
         ("ids.yaml", "device-ids: \"2,3\"\n"),
         ("empty.yaml", "\n"),
+        ("order.yaml", "tensor_parallel_size: 4\ntensor-parallel-size: 2\n"),
+        ("short.yaml", "tensor-par: 2\n"),
     ];
     let needs = [
         ("indented", "2"),
@@ -93,6 +133,8 @@ fn yaml_is_read_however_it_is_written() {
         ("crlf", "2"),
         ("json", "2"),
         ("empty", "1"),
+        ("order", "2"),
+        ("short", "2"),
         // Never a number that was not understood.
         ("below", "?"),
         ("flow", "?"),
@@ -102,6 +144,13 @@ fn yaml_is_read_however_it_is_written() {
     for (name, needs) in needs {
         table(&[], files, &[(&format!("vllm serve m --config {name}.yaml"), needs)]);
     }
+    // The programs read the file only where the option stands in full and as a word of its own.
+    let unread = [
+        ("vllm serve m --config=quoted.yaml", "1"),
+        ("vllm serve m --conf quoted.yaml", "1"),
+        ("sglang serve m --config=quoted.yaml --tp 4", "4"),
+    ];
+    table(&[], files, &unread);
 }
 
 #[test]
@@ -125,8 +174,10 @@ fn gpus_that_are_picked_by_number_are_reserved_and_the_option_goes() {
         ("vllm serve m --device-ids 0,2", "ids 1,5"),
         ("vllm serve m --device-ids 3", "?"),
         ("sglang serve m --base-gpu-id 1 --tp 2", "ids 3,5"),
+        // Those of the file would stay in force.
+        ("vllm serve m --config ids.yaml --device-ids 0", "?"),
     ];
-    table(shown, &[], &among);
+    table(shown, &[("ids.yaml", "device-ids: \"2,3\"\n")], &among);
     table(&[("CUDA_VISIBLE_DEVICES", "GPU-8f3c")], &[], &[("vllm serve m --device-ids 0", "?")]);
     table(&[(OVERRIDE, "2")], &[], &[("vllm serve m --device-ids 1", "2")]);
 }

@@ -64,7 +64,7 @@ fn deepspeed() {
             &[("deepspeed --num_nodes 4 deepspeed_train.py --deepspeed", "?")],
         ),
     ];
-    check(pages, &[]);
+    check(pages, &[("myhostfile", "worker-1 slots=4\nworker-2 slots=4\n")]);
 }
 
 #[test]
