@@ -68,7 +68,7 @@ impl ContainerCall {
     }
 }
 
-/// Options of the engine itself that take a value in the next word.
+/// Options of an engine itself that take a value in the next word, of Docker first.
 const ENGINE_VALUED: &[&str] = &[
     "--config",
     "-c",
@@ -80,14 +80,33 @@ const ENGINE_VALUED: &[&str] = &[
     "--tlscacert",
     "--tlscert",
     "--tlskey",
+    "--cdi-spec-dir",
+    "--cgroup-manager",
+    "--conmon",
     "--connection",
-    "--url",
+    "--default-mounts-file",
+    "--events-backend",
+    "--hooks-dir",
     "--identity",
+    "--imagestore",
+    "--module",
+    "--namespace",
+    "--network-cmd-path",
+    "--network-config-dir",
+    "--out",
     "--root",
     "--runroot",
+    "--runtime",
+    "--runtime-flag",
+    "--ssh",
     "--storage-driver",
     "--storage-opt",
-    "--module",
+    "--tls-ca",
+    "--tls-cert",
+    "--tls-key",
+    "--tmpdir",
+    "--url",
+    "--volumepath",
 ];
 
 /// Options of `run` without a value; every other one takes one.
@@ -130,14 +149,14 @@ pub(super) fn judge(
     world: &World<'_>,
 ) -> Judgement {
     let nothing = || whole(Ok(Needs::Nothing), arguments);
-    let Some((options_at, machine)) = find_run(words, world) else { return nothing() };
+    let Some((options_at, machine)) = find_run(words, engine, world) else { return nothing() };
     let found = read_options(words, options_at);
     let Some((at, count, value)) = found.gpus.clone() else { return nothing() };
     match machine {
         Machine::This => {}
         Machine::Another => return nothing(),
-        Machine::Unknown(name) => {
-            return whole(Err(format!("context '{name}' may be another machine's")), arguments);
+        Machine::Unknown(what) => {
+            return whole(Err(format!("{what} may be another machine's")), arguments);
         }
     }
     if found.times > 1 {
@@ -179,20 +198,24 @@ impl Machine {
     }
 
     fn of_context(name: &str) -> Self {
-        if name == "default" { Self::This } else { Self::Unknown(name.to_owned()) }
+        if name == "default" { Self::This } else { Self::Unknown(format!("context '{name}'")) }
     }
 
     /// What the environment says; a host goes before a context there.
-    fn of_variables(world: &World<'_>) -> Self {
-        let context = || world.variable("DOCKER_CONTEXT").map(|name| Self::of_context(&name));
-        let host = || world.variable("DOCKER_HOST").map(|host| Self::of_host(&host));
-        host().or_else(context).unwrap_or(Self::This)
+    fn of_variables(engine: Engine, world: &World<'_>) -> Self {
+        let (host, context) = match engine {
+            Engine::Docker => ("DOCKER_HOST", "DOCKER_CONTEXT"),
+            Engine::Podman => ("CONTAINER_HOST", "CONTAINER_CONNECTION"),
+        };
+        let context = || world.variable(context).map(|name| Self::of_context(&name));
+        let host = world.variable(host).map(|host| Self::of_host(&host));
+        host.or_else(context).unwrap_or(Self::This)
     }
 }
 
 /// Where the options of `run` begin, and on which machine it runs.
-fn find_run(words: &[String], world: &World<'_>) -> Option<(usize, Machine)> {
-    let (mut at, mut machine) = (0, Machine::of_variables(world));
+fn find_run(words: &[String], engine: Engine, world: &World<'_>) -> Option<(usize, Machine)> {
+    let (mut at, mut machine) = (0, Machine::of_variables(engine, world));
     while let Some(word) = words.get(at).filter(|word| word.starts_with('-')) {
         let (name, value) =
             word.split_once('=').map_or((word.as_str(), None), |(name, value)| (name, Some(value)));
@@ -201,6 +224,10 @@ fn find_run(words: &[String], world: &World<'_>) -> Option<(usize, Machine)> {
         match (name, value) {
             ("-H" | "--host" | "--url", Some(host)) => machine = Machine::of_host(host),
             ("-c" | "--context" | "--connection", Some(context)) => machine = Machine::of_context(context),
+            // Where that is, its configuration says.
+            ("-r" | "--remote", None) if machine == Machine::This => {
+                machine = Machine::Unknown("what --remote means".to_owned());
+            }
             _ => {}
         }
         at += if valued && !word.contains('=') { 2 } else { 1 };
@@ -239,13 +266,18 @@ fn read_options(words: &[String], from: usize) -> RunOptions {
                 found.gpus = value.map(|value| (at, count, value));
                 found.times += 1;
             }
-            "--detach" => found.detached = value != Some("false"),
+            "--detach" => found.detached = !value.is_some_and(is_false),
             short if !long && short_switches(short).contains('d') => found.detached = true,
             _ => {}
         }
         at += count;
     }
     found
+}
+
+/// As Go reads it.
+fn is_false(value: &str) -> bool {
+    matches!(value, "0" | "f" | "F" | "false" | "False" | "FALSE")
 }
 
 /// The switches at the front of a cluster such as `-itv`.

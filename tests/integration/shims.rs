@@ -75,7 +75,7 @@ fn each_program_gets_as_many_gpus_as_its_command_line_needs() {
         ("vllm serve m -tp 2", "vllm [serve] [m] [-tp] [2] on 0,1"),
         ("torchrun --nproc-per-node=gpu t.py", "torchrun [--nproc-per-node=gpu] [t.py] on 0,1,2,3"),
         ("accelerate launch --gpu_ids 1,3 t.py", "accelerate [launch] [t.py] on 1,3"),
-        ("deepspeed --num_gpus 3 t.py", "deepspeed [t.py] on "),
+        ("deepspeed --num_nodes 1 --num_gpus 3 t.py", "deepspeed [t.py] on "),
         ("deepspeed --exclude localhost:0 t.py", "deepspeed [t.py] on 1,2,3"),
         ("sglang serve --tp 4", "sglang [serve] [--tp] [4] on 0,1,2,3"),
         ("vllm serve m --device-ids 1,3 -tp 2", "vllm [serve] [m] [-tp] [2] on 1,3"),
@@ -243,14 +243,15 @@ fn shims_are_installed_listed_and_removed() {
     assert_eq!(path.matches(directory.to_str().unwrap()).count(), 1, "{path}");
     assert!(path.starts_with(directory.to_str().unwrap()), "{path}");
 
-    let list = here.shell("chg shim list");
-    let row = |name: &str| {
+    let row = |path: &str, name: &str| {
+        let list = here.shell(&format!("PATH={path}:$HERE/bin:$HERE/tools:/usr/bin:/bin; chg shim list"));
         let row = list.lines().find(|line| line.split(' ').next() == Some(name)).unwrap();
         row.split_whitespace().skip(1).collect::<Vec<_>>().join(" ")
     };
     let bin = here.host.path("bin").display().to_string();
-    assert_eq!(row("vllm"), format!("yes {bin}/vllm"));
-    assert_eq!(row("python-gpu"), format!("no {bin}/python3"));
+    assert_eq!(row("/nowhere", "vllm"), format!("yes {bin}/vllm"));
+    assert_eq!(row("/nowhere", "python-gpu"), format!("no {bin}/python3"));
+    assert_eq!(row("$HERE/shims", "python-gpu"), format!("yes {bin}/python3"), "wherever PATH finds one");
     let bare = here.shell("PATH=$HERE/tools chg shim list");
     assert!(bare.lines().any(|line| line.starts_with("podman ") && line.ends_with(" not in PATH")), "{bare}");
 

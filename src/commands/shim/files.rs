@@ -1,6 +1,7 @@
 //! `chg shim install`, `remove`, `list`, `env`: shims as files in a directory of PATH.
 
 use std::env;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf, absolute};
 
 use crate::cli::ShimVerb;
@@ -97,13 +98,13 @@ fn told(placed: &Placed) -> Line {
     Line::from(format!("{word} {}", path.display()))
 }
 
-/// A line per shim: whether it is installed in `directory`, and what it would run.
+/// A line per shim: whether it is installed, in `directory` or where PATH finds it, and what it would run.
 fn list(directory: &Path) -> Vec<Line> {
     let path = env::var_os("PATH").unwrap_or_default();
     let own = env::current_exe().unwrap_or_default();
     let heading = columns([(Tone::Strong, "SHIM"), (Tone::Strong, "INSTALLED"), (Tone::Strong, "RUNS")]);
     let rows = shim::names().map(|name| {
-        let installed = is_installed(name, directory);
+        let installed = is_installed(name, directory) || goes_first(name, &path, &own);
         let real = shim::find_real(shim::program(name), &path, &own).ok();
         let real = real.as_deref().map(Path::to_string_lossy);
         columns([
@@ -122,6 +123,11 @@ fn columns(cells: [(Tone, &str); 3]) -> Line {
         line.pad_to(ends_at);
     }
     line
+}
+
+/// Whether who types `name` gets a shim, in whatever directory.
+fn goes_first(name: &str, path: &OsStr, own: &Path) -> bool {
+    shim::in_path(name, path, own).next().is_some_and(|first| first.is_err())
 }
 
 fn is_installed(name: &str, directory: &Path) -> bool {

@@ -45,8 +45,11 @@ fn gpus_are_counted_before_the_image_only() {
             ("docker run -dit --gpus 1 ubuntu", "?"),
             ("docker run --detach --gpus 1 ubuntu", "?"),
             ("docker run --detach=false --gpus 1 ubuntu", "1"),
+            ("docker run --detach=0 --gpus 1 ubuntu", "1"),
+            ("docker run --detach=1 --gpus 1 ubuntu", "?"),
             ("podman run --gpus all ubuntu", "all"),
             ("podman run --rm --gpus 2 ubuntu", "2"),
+            ("podman --cgroup-manager cgroupfs --runtime crun --noout run --gpus 2 ubuntu", "2"),
         ],
     );
 }
@@ -54,7 +57,7 @@ fn gpus_are_counted_before_the_image_only() {
 #[test]
 fn gpus_of_another_machine_are_not_ours_to_reserve() {
     let run = "docker run --gpus 1 ubuntu";
-    let cases: [(&str, Texts, &str); 8] = [
+    let cases: [(&str, Texts, &str); 13] = [
         (run, &[("DOCKER_HOST", "ssh://big")], "-"),
         (run, &[("DOCKER_HOST", "unix:///run/user/1/docker.sock")], "1"),
         (run, &[("DOCKER_CONTEXT", "big")], "?"),
@@ -63,6 +66,11 @@ fn gpus_of_another_machine_are_not_ours_to_reserve() {
         ("docker --host=unix:///x run --gpus 1 ubuntu", &[("DOCKER_HOST", "ssh://big")], "1"),
         ("docker --context big run --gpus 1 ubuntu", &[], "?"),
         ("podman --connection big run --gpus 1 ubuntu", &[], "?"),
+        ("podman --remote run --gpus 1 ubuntu", &[], "?"),
+        ("podman -r --url unix:///run/podman.sock run --gpus 1 ubuntu", &[], "1"),
+        ("podman run --gpus 1 ubuntu", &[("CONTAINER_HOST", "ssh://core@big/run/podman.sock")], "-"),
+        ("podman run --gpus 1 ubuntu", &[("CONTAINER_CONNECTION", "big")], "?"),
+        ("podman run --gpus 1 ubuntu", &[("DOCKER_HOST", "ssh://big")], "1"),
     ];
     for (line, variables, needs) in cases {
         table(variables, &[], &[(line, needs)]);
