@@ -5,6 +5,7 @@ mod claims;
 mod history;
 mod initialising;
 mod line;
+mod patience;
 mod properties;
 mod releases;
 mod renewals;
