@@ -71,6 +71,11 @@ impl Ancestry {
         self.stat(pid).map(|stat| stat.start)
     }
 
+    /// The one of these ancestors that containerd left there to be the parent of a container.
+    pub(super) fn shim(&mut self, above: &[Pid]) -> Option<Pid> {
+        above.iter().copied().find(|pid| self.stat(*pid).is_some_and(|stat| stat.is_shim))
+    }
+
     fn stat(&mut self, pid: Pid) -> Option<Stat> {
         let proc = self.proc;
         *self.known.entry(pid).or_insert_with(|| proc.stat(pid))

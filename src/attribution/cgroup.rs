@@ -10,11 +10,13 @@ pub(super) struct Place {
     pub(super) origin: Origin,
     /// Whose user slice encloses it, or whose batch job it is in.
     pub(super) user: Option<Uid>,
+    /// Where nothing else is told: the last of two names or more that are none of systemd's.
+    pub(super) name: Option<String>,
 }
 
 impl Default for Place {
     fn default() -> Self {
-        Self { origin: Origin::Unknown, user: None }
+        Self { origin: Origin::Unknown, user: None, name: None }
     }
 }
 
@@ -31,7 +33,8 @@ impl Place {
             Origin::Container { .. } => 0,
             Origin::Job { .. } => 1,
             Origin::Service { .. } | Origin::Session { .. } => 2,
-            Origin::Unknown => 3,
+            Origin::Unknown if place.name.is_some() => 3,
+            Origin::Unknown => 4,
         };
         places.into_iter().min_by_key(rank).unwrap_or_default()
     }
@@ -44,17 +47,19 @@ impl Place {
         if let Some((at, (engine, id))) = container {
             let user = user_in(&parts[..at]);
             let (engine, id) = (engine.to_owned(), id.to_owned());
-            return Self { origin: Origin::Container { engine, id, name: None, host_uid: user }, user };
+            let origin = Origin::Container { engine, id, name: None, host_uid: user };
+            return Self { origin, user, name: None };
         }
         if let Some((user, id)) = slurm_job(&parts) {
-            return Self { origin: Origin::Job { id: id.to_owned() }, user };
+            return Self { origin: Origin::Job { id: id.to_owned() }, user, name: None };
         }
         let user = user_in(&parts);
         let origin = match user {
             Some(uid) => of_user(uid, &parts),
             None => of_system(&parts),
         };
-        Self { origin, user }
+        let name = if origin == Origin::Unknown { name(&parts) } else { None };
+        Self { origin, user, name }
     }
 }
 
@@ -155,6 +160,13 @@ fn of_system(parts: &[&str]) -> Origin {
         |part: &&&str| part.ends_with(".service") || part.ends_with(".scope") && **part != "init.scope";
     let unit = parts.iter().rev().find(is_unit);
     unit.map_or(Origin::Unknown, |unit| Origin::Service { unit: (*unit).to_owned() })
+}
+
+fn name(parts: &[&str]) -> Option<String> {
+    let is_name = |part: &&&str| !matches!(**part, "" | "..");
+    let is_systemds = |part: &&str| [".slice", ".scope", ".service"].iter().any(|kind| part.ends_with(kind));
+    let several = parts.iter().filter(is_name).count() > 1 && !parts.iter().any(is_systemds);
+    several.then(|| parts.last().map(|part| (*part).to_owned())).flatten()
 }
 
 #[cfg(test)]

@@ -123,6 +123,7 @@ impl Look<'_> {
         let place = dir.read("cgroup").map(|text| Place::parse(&text)).unwrap_or_default();
         let login_uid = login_uid(dir, &place);
         let ancestors = self.ancestry.above(stat);
+        let origin = self.told_by_shim(place, &ancestors);
         let through = self.ancestry.keeper(&ancestors);
         Process {
             login_uid,
@@ -130,12 +131,25 @@ impl Look<'_> {
             name: name(dir),
             started: self.boot.and_then(|boot| boot.moment(stat.start)),
             start: Some(stat.start),
-            origin: self.told_by_conmon(place.origin, &ancestors),
+            origin: self.told_by_conmon(origin, &ancestors),
             ancestors,
             session: Some(stat.session),
             group: Some(stat.group),
             through,
             ..self.of(pid, uid)
+        }
+    }
+
+    /// What `ctr` and programs like it start has a name of their choosing in a group of root's: that it is a container is
+    /// told by the process that containerd leaves above it, root's too.
+    fn told_by_shim(&mut self, place: Place, above: &[Pid]) -> Origin {
+        let Place { origin: Origin::Unknown, name: Some(id), .. } = place else { return place.origin };
+        let shim = self.ancestry.shim(above).and_then(|pid| self.proc.open(pid).ok());
+        match shim.and_then(|dir| dir.uid().ok()) {
+            Some(Uid::ROOT) => {
+                Origin::Container { engine: "containerd".to_owned(), id, name: None, host_uid: None }
+            }
+            _ => Origin::Unknown,
         }
     }
 

@@ -17,6 +17,8 @@ pub(super) struct Stat {
     pub(super) keeps: Option<Through>,
     /// Whether it watches over a container of podman's or CRI-O's, by its name.
     pub(super) is_conmon: bool,
+    /// Whether it is the parent of a container of containerd's, by its name.
+    pub(super) is_shim: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +55,8 @@ impl Stat {
             start: field(22)?.parse().ok()?,
             keeps: keeper(name),
             is_conmon: name == b"conmon",
+            // As much of its whole name as the kernel keeps.
+            is_shim: name == b"containerd-shim",
         })
     }
 }
@@ -89,6 +93,7 @@ mod tests {
             start: 12345,
             keeps: None,
             is_conmon: false,
+            is_shim: false,
         };
         for name in ["sleep", "a) R 1", "a b", "((((", "))", "", "x\n) T 1 1"] {
             assert_eq!(Stat::parse(&line(name, "S", 1)), Some(told), "{name:?}");

@@ -1,6 +1,8 @@
 //! Where the processes on the GPUs came from: a login behind root, a service, a session, a container by its group, ssh
 //! and tmux.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
@@ -179,6 +181,40 @@ fn the_group_tells_the_service_the_session_and_the_container() {
         );
         assert_eq!(host.line(0), expected, "{group}");
     }
+}
+
+#[test]
+fn a_container_of_any_name_is_told_by_the_parent_that_containerd_left_it() {
+    let Some(groups) = Cgroups::here() else { return };
+    if !can_be_others() {
+        return;
+    }
+    let host = Host::with_gpus(2);
+    // In place of containerd's own: its name is all that counts, and whose it is.
+    let shim = host.gpus.dir().join("bin/containerd-shim-runc-v2");
+    fs::write(&shim, "#!/bin/sh\n\"$@\" &\nwait\n").unwrap();
+    fs::set_permissions(&shim, fs::Permissions::from_mode(0o755)).unwrap();
+    let start = |user: User<'_>, gpu: u32| {
+        let mut command = user.command(&shim);
+        command.arg(host.gpus.worker("python3")).env("CUDA_VISIBLE_DEVICES", gpu.to_string());
+        let job = Job::start(command.stdin(Stdio::null()));
+        let pid = host.processes_on(gpu, 1)[0];
+        groups.put(pid, "default/trainer");
+        (job, pid)
+    };
+    let (_shim, pid) = start(host.me(), 0);
+    let (_own, _) = start(host.user(1), 1);
+    let origin =
+        json!({"type": "container", "engine": "containerd", "id": "trainer", "name": null, "host_uid": null});
+    assert_eq!(only_process(&host, 0)["origin"], origin);
+    assert!(
+        host.line(0).ends_with(&format!(
+            " by container trainer - 1028MB used by PID {pid} (python3, container trainer)"
+        )),
+        "{}",
+        host.line(0)
+    );
+    assert_eq!(only_process(&host, 1)["origin"], Value::Null, "anybody can call a program so");
 }
 
 #[test]

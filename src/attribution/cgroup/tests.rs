@@ -9,7 +9,9 @@ fn told(text: &str) -> String {
     let place = Place::parse(text.replace("{I}", ID).as_bytes());
     let user = place.user.map(|uid| format!(" of {uid}")).unwrap_or_default();
     match place.origin {
-        Origin::Unknown => format!("unknown{user}"),
+        Origin::Unknown => {
+            place.name.map_or(format!("unknown{user}"), |name| format!("unknown by name {name}"))
+        }
         Origin::Container { engine, id, name: None, host_uid } => {
             assert_eq!(host_uid, place.user, "{text}");
             format!("{engine} {}{user}", if id == ID { "I" } else { &id })
@@ -71,6 +73,11 @@ fn every_text_tells_its_origin() {
         ("0::/lxc.payload.trainer/system.slice/ssh.service\n", "lxc trainer"),
         ("4:devices:/lxc/trainer\n", "lxc trainer"),
         ("0::/system.slice/nerdctl-{I}.scope\n", "containerd I"),
+        // ctr: anybody's names, and only the parent of the processes tells whose.
+        ("0::/default/train\n", "unknown by name train"),
+        ("9:name=systemd:/\n4:memory:/default/train\n0::/\n", "unknown by name train"),
+        ("0::/../../default/train\n", "unknown by name train"),
+        ("0::/train\n", "unknown"),
         // Docker with a parent of the administrator's choosing, which does not say that it is Docker's.
         ("0::/students/{I}\n", "container I"),
         // Kubernetes within Docker (kind, k3d), as this host's engine knows it; CRI-O with cgroupfs; its conmon.
@@ -112,7 +119,7 @@ fn every_text_tells_its_origin() {
         ("0::/system.slice/slurmstepd.scope/job_7/step_0/user/libpod-{I}\n", "podman I"),
         ("0::/system.slice/cron.service/job_7\n", "service cron.service"),
         ("0::/job_7\n", "unknown"),
-        ("0::/uid_1001/job_7\n", "unknown"),
+        ("0::/uid_1001/job_7\n", "unknown by name job_7"),
         // People.
         ("0::/user.slice/user-1001.slice/session-3.scope\n", "session 3 of 1001"),
         ("0::/user.slice/user-1001.slice/session-c2.scope\n", "session c2 of 1001"),
@@ -142,7 +149,7 @@ fn every_text_tells_its_origin() {
         ("", "unknown"),
         ("no cgroup text at all", "unknown"),
         ("0::/user.slice/user-.slice/x\n", "unknown"),
-        ("0::/docker/0123\n", "unknown"),
+        ("0::/docker/0123\n", "unknown by name 0123"),
     ];
     for (text, expected) in texts {
         assert_eq!(told(text), expected.replace("{I}", ID), "{text}");
