@@ -12,6 +12,7 @@ use crate::model::seen::Seen;
 use crate::model::verb::Outcome;
 use crate::store::url::StoreUrl;
 use crate::store::{Confirmation, Witness};
+use crate::sys::testing::own_program;
 
 const ROLE: &str = "CHG_TEST_ROLE";
 const STORE: &str = "CHG_TEST_STORE";
@@ -46,7 +47,7 @@ impl Worker {
     }
 
     fn command(scene: &Scene, role: &str, argument: &str) -> Command {
-        let mut command = Command::new(std::env::current_exe().unwrap());
+        let mut command = Command::new(own_program());
         command.args(["--exact", "store::contract::workers::work", "--ignored", "--nocapture"]);
         command.env(ROLE, role).env(STORE, scene.url.to_string()).env(ARGUMENT, argument);
         command

@@ -259,7 +259,7 @@ fn names_that_shims_call_are_put_in_path() {
     let text = "chg is not in PATH, so that shims do not find it";
     assert_eq!(before.with("shims", text).0, "warning");
     let found = of_shell(&command(&before, "shims", text));
-    assert!(!has(&found, "shims", "is not in PATH, so that"), "{:#}", found.json);
+    assert!(!has(&found, "shims", text), "{:#}", found.json);
 }
 
 #[test]
