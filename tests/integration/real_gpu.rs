@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support::elsewhere::{can_be_elsewhere, logged_in};
 use crate::support::host::{Host, User, can_be_others};
 use crate::support::job::{Ended, Job};
 
@@ -24,6 +25,11 @@ fn checks(host: &Host, user: User<'_>) -> Command {
 
 fn plays(command: &mut Command) -> Ended {
     Job::start(command).finish()
+}
+
+fn program(path: &Path, script: &str) {
+    std::fs::write(path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
 }
 
 fn has_passed(host: &Host, ended: &Ended) {
@@ -51,9 +57,9 @@ fn root_checks_with_another_account_and_one_gpu_is_enough() {
     let ended = plays(&mut checks(&host, host.me()));
     has_passed(&host, &ended);
     for told in [
-        "uid 23001 computes on GPU 0 without asking",
+        "another account computes on GPU 0 without asking",
         "IN USE WITHOUT RESERVATION by user uid 23001 - 2052MB used by PID ",
-        "uid 23001 adopts it, until it ends",
+        "another account adopts it, until it ends",
         "The holder's: PID ",
     ] {
         assert!(ended.stdout.contains(told), "{told}: {ended}");
@@ -66,12 +72,44 @@ fn one_account_checks_as_much_as_it_can() {
         return;
     }
     let host = Host::with_gpus(2);
-    let mut command = checks(&host, host.user(1));
-    // An account without a name has nothing to be called by.
-    let name = host.gpus.dir().join("bin/id");
-    std::fs::write(&name, "#!/bin/sh\n[ \"$1\" = -u ] && exec /usr/bin/id -u\necho 'uid 23001'\n").unwrap();
-    std::fs::set_permissions(&name, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    has_passed(&host, &plays(&mut checks(&host, host.user(1))));
+}
+
+#[test]
+fn root_behind_sudo_checks_the_same() {
+    if !can_be_others() {
+        return;
+    }
+    let Some(login) = logged_in() else { return };
+    let host = Host::with_gpus(1);
+    let shim = host.gpus.dir().join("bin/setpriv");
+    for without_another_account in [false, true] {
+        if without_another_account {
+            program(&shim, "exit 1");
+        }
+        let inner = checks(&host, host.me());
+        let mut command = host.me().shell(&format!("{login}; exec \"$@\""));
+        command.arg("sh").arg(inner.get_program()).args(inner.get_args());
+        command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        has_passed(&host, &plays(&mut command));
+    }
+}
+
+#[test]
+fn what_the_host_has_settled_is_left_alone() {
+    if !can_be_elsewhere() {
+        return;
+    }
+    let host = Host::with_gpus(2);
+    let other = host.other_store();
+    let configured = host.configured(&format!("store = \"{other}\"\n[policy]\nmax_gpus_per_user = 1\n"));
+    let inner = checks(&host, host.me());
+    let mut command = host.me().command("unshare");
+    command.args(["--mount", "sh", "-c", &format!("{configured} && exec \"$@\""), "sh"]);
+    command.arg(inner.get_program()).args(inner.get_args());
+    command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
     has_passed(&host, &plays(&mut command));
+    assert_eq!(std::fs::read_dir(host.path("other")).unwrap().count(), 0, "it has a store of its own");
 }
 
 #[test]
@@ -79,8 +117,7 @@ fn a_driver_that_lists_no_processes_is_checked_by_memory() {
     let host = Host::with_gpus(1);
     let hidden = host.gpus.dir().join("bin/hidden");
     let worker = host.gpus.worker("python3");
-    std::fs::write(&hidden, format!("#!/bin/sh\nexec {} --hidden \"$@\"\n", worker.display())).unwrap();
-    std::fs::set_permissions(&hidden, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    program(&hidden, &format!("exec {} --hidden \"$@\"", worker.display()));
     let ended = plays(checks(&host, host.me()).env("TEST_GPU_WORKER", &hidden));
     assert_eq!(ended.code, Some(0), "{ended}");
     assert!(ended.stdout.contains("memory alone tells"), "{ended}");
@@ -107,9 +144,8 @@ fn a_driver_that_attributes_wrongly_fails_the_check() {
     let host = Host::with_gpus(1);
     // It runs as root though the script believes otherwise.
     let setpriv = host.gpus.dir().join("bin/setpriv");
-    std::fs::write(&setpriv, "#!/bin/sh\nshift 3\nexec \"$@\"\n").unwrap();
-    std::fs::set_permissions(&setpriv, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    program(&setpriv, "shift 3\nexec \"$@\"");
     let ended = plays(&mut checks(&host, host.me()));
     assert_eq!(ended.code, Some(1), "{ended}");
-    assert!(ended.stderr.contains("FAIL: it is not attributed to uid 23001"), "{ended}");
+    assert!(ended.stderr.contains("FAIL: it is not attributed to another account"), "{ended}");
 }
