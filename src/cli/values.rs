@@ -96,6 +96,8 @@ pub(super) fn record(text: &str) -> Result<Record, String> {
     let named_so = matches!(before, "" | "gpu") || before.ends_with(":gpu");
     let index = last.parse().ok().filter(|_| named_so);
     index.map(|index| Record::OfGpu(GpuIndex(index))).ok_or_else(|| {
-        format!("'{text}' is not the name of a record, such as gpu:3, pool, gpu_count, provider or queue")
+        format!(
+            "'{text}' is not the name of a record, such as gpu:3, pool, gpu_count, provider, queue or ended"
+        )
     })
 }

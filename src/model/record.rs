@@ -13,6 +13,9 @@ pub(crate) enum PoolRecord {
     GpuCount,
     Provider,
     Queue,
+    /// Which reservations have ended.
+    Ended,
+    History,
 }
 
 impl PoolRecord {
@@ -22,13 +25,20 @@ impl PoolRecord {
             Self::GpuCount => "gpu_count",
             Self::Provider => "provider",
             Self::Queue => "queue",
+            Self::Ended => "ended",
+            Self::History => "usage_history_sorted",
         }
     }
 
     pub(crate) fn named(key: &str) -> Option<Self> {
-        [Self::Pool, Self::GpuCount, Self::Provider, Self::Queue]
+        [Self::Pool, Self::GpuCount, Self::Provider, Self::Queue, Self::Ended, Self::History]
             .into_iter()
             .find(|record| record.key() == key)
+    }
+
+    /// Whether it says which GPUs there are and where they come from.
+    pub(super) const fn is_of_the_gpus(self) -> bool {
+        matches!(self, Self::Pool | Self::GpuCount | Self::Provider)
     }
 }
 

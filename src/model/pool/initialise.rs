@@ -6,7 +6,6 @@ use super::numbers::Origin;
 use super::{Pool, Slot, SlotState};
 use crate::model::device::{Device, Provider, fake_devices, store_of_fake};
 use crate::model::ids::{GpuIndex, GpuUuid};
-use crate::model::record::PoolRecord;
 use crate::model::request::{Actor, Authority};
 use crate::model::seen::Seen;
 use crate::model::verb::{Change, Outcome, PoolSize, Refusal};
@@ -125,8 +124,8 @@ impl Pool {
         }
         self.renumber(plan);
         self.provider = Some(provider);
-        // All of them are written anew.
-        self.damaged.retain(|record, _| *record == PoolRecord::Queue);
+        // All that says which they are is written anew.
+        self.damaged.retain(|record, _| !record.is_of_the_gpus());
         Outcome::Done
     }
 

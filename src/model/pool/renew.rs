@@ -45,7 +45,8 @@ impl Pool {
         if renewed.expiry.is_some_and(|expiry| expiry <= moment.now) {
             return self.lost(&renewed.gpus);
         }
-        if let Err(refusal) = self.make_ready(moment.seen) {
+        // It may have been ended, where nobody can tell.
+        if let Err(refusal) = self.knows_what_ended().and_then(|()| self.make_ready(moment.seen)) {
             return Outcome::Refused(refusal);
         }
         if renewed.gpus.is_empty() || renewed.gpus.iter().any(|gpu| !self.slots.contains_key(gpu)) {

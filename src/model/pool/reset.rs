@@ -47,7 +47,7 @@ impl Pool {
         if self.provider.is_some() && !self.slots.is_empty() {
             return Ok(());
         }
-        match self.damaged.iter().find(|(record, _)| **record != PoolRecord::Queue) {
+        match self.damaged.iter().find(|(record, _)| record.is_of_the_gpus()) {
             Some((record, why)) => Err(Refusal::Damaged { record: *record, why: why.clone() }),
             None => Ok(()),
         }
@@ -55,8 +55,17 @@ impl Pool {
 
     /// Whether anybody can be put in line.
     pub(super) fn has_a_line(&self) -> Result<(), Refusal> {
-        match self.damaged.get(&PoolRecord::Queue) {
-            Some(why) => Err(Refusal::Damaged { record: PoolRecord::Queue, why: why.clone() }),
+        self.is_sound(PoolRecord::Queue)
+    }
+
+    /// Whether it is known which reservations have ended.
+    pub(super) fn knows_what_ended(&self) -> Result<(), Refusal> {
+        self.is_sound(PoolRecord::Ended)
+    }
+
+    fn is_sound(&self, record: PoolRecord) -> Result<(), Refusal> {
+        match self.damaged.get(&record) {
+            Some(why) => Err(Refusal::Damaged { record, why: why.clone() }),
             None => Ok(()),
         }
     }

@@ -97,6 +97,30 @@ fn keys_of_another_type_are_damage() {
 }
 
 #[test]
+fn what_is_known_of_the_past_may_be_damaged_and_costs_no_more_than_that() {
+    let Some(scene) = Scene::redis() else { return };
+    let mut client = scene.pool_of(2);
+    let both = ["canhazgpu:ended", "canhazgpu:usage_history_sorted"];
+    for key in both {
+        scene.redis_says(&["SET", key, "x"]);
+    }
+    client.change(|pool| hold(pool, reservation("a", &[0])));
+    client.change(|pool| end(pool, "a", crate::store::session::system_time()));
+    let pool = client.look();
+    assert!(pool.reservations.is_empty(), "its end is committed");
+    let named: Vec<PoolRecord> = pool.damaged.keys().copied().collect();
+    assert_eq!(named, [PoolRecord::Ended, PoolRecord::History]);
+    let kept = both.map(|key| scene.redis_says(&["GET", key]));
+    assert!(kept.iter().all(|value| *value == redis::Value::BulkString(b"x".to_vec())), "{kept:?}");
+
+    client.change(|pool| pool.damaged.clear());
+    client.change(|pool| hold(pool, reservation("b", &[0])));
+    client.change(|pool| end(pool, "b", crate::store::session::system_time()));
+    assert_eq!(client.history().len(), 1, "thrown away");
+    assert!(client.look().damaged.is_empty());
+}
+
+#[test]
 fn prefixes_and_database_numbers_keep_pools_apart() {
     let Some(scene) = Scene::redis() else { return };
     scene.pool_of(2);

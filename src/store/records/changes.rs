@@ -1,6 +1,6 @@
 //! What a verb changed, as writes to records: only what differs is written.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{Cell, Loaded, ended, entry, entry_key, gpu, gpu_key, whole};
 use crate::model::ids::{GpuIndex, LeaseId, Timestamp, Uid};
@@ -30,6 +30,8 @@ pub(in crate::store) struct EndedLines {
 pub(in crate::store) struct Changes {
     pub(in crate::store) writes: Vec<Write>,
     pub(in crate::store) ended: Vec<EndedLines>,
+    /// Records that cannot be read: nothing is added to them.
+    pub(in crate::store) untouched: BTreeSet<PoolRecord>,
 }
 
 impl Changes {
@@ -49,7 +51,7 @@ impl Changes {
 
 /// The difference between the pool as loaded and `after`, made by `by`.
 pub(in crate::store) fn changes(loaded: &Loaded, after: &Pool, by: Uid) -> Changes {
-    let mut changes = Changes::default();
+    let mut changes = Changes { untouched: after.damaged.keys().copied().collect(), ..Changes::default() };
     for (index, slot) in &after.slots {
         changed_slot(&mut changes, loaded, after, *index, slot);
     }
@@ -80,8 +82,10 @@ fn changed_head(changes: &mut Changes, loaded: &Loaded, after: &Pool, by: Uid) {
         let provider = after.provider.map(|provider| provider.as_str().as_bytes().to_vec());
         changes.put_or_delete("provider".to_owned(), provider, &head.provider);
     }
-    if is_cleared(PoolRecord::Queue) {
-        changes.writes.push(Write::Delete { key: "queue".to_owned() });
+    for record in [PoolRecord::Queue, PoolRecord::Ended, PoolRecord::History] {
+        if is_cleared(record) {
+            changes.writes.push(Write::Delete { key: record.key().to_owned() });
+        }
     }
     if is_kept(PoolRecord::Pool) {
         return;

@@ -19,7 +19,7 @@ mod salvage;
 mod tests;
 mod whole;
 
-pub(in crate::store) use changes::{Changes, Write, changes};
+pub(in crate::store) use changes::{Changes, EndedLines, Write, changes};
 pub(in crate::store) use fields::Accounts;
 
 /// The value of one key as it was found.
@@ -77,8 +77,8 @@ pub(in crate::store) struct Raw {
     pub(in crate::store) head: Head,
     pub(in crate::store) gpus: BTreeMap<GpuIndex, Cell>,
     pub(in crate::store) queue: Vec<Queued>,
-    /// Why the queue as a whole cannot be read.
-    pub(in crate::store) queue_damage: Option<String>,
+    /// Records of many lines that cannot be read at all, and why.
+    pub(in crate::store) damaged: BTreeMap<PoolRecord, String>,
 }
 
 /// A pool with the records it was read from.
@@ -111,7 +111,7 @@ pub(in crate::store) fn load(raw: Raw, candidate: &str, accounts: &mut dyn Accou
     if damaged.contains_key(&PoolRecord::Pool) {
         salvage::name(&mut pool);
     }
-    damaged.extend(raw.queue_damage.clone().map(|why| (PoolRecord::Queue, why)));
+    damaged.extend(raw.damaged.clone());
     pool.damaged = damaged;
     pool.waiters = raw.queue.iter().filter_map(|queued| waiter(queued, accounts)).collect();
     pool.waiters.sort_by(|a, b| (a.enqueued, &a.id).cmp(&(b.enqueued, &b.id)));

@@ -233,7 +233,7 @@ proptest! {
         let mut cells = records.into_iter().map(|text| Cell::Bytes(text.into_bytes()));
         let mut next = || cells.next().unwrap();
         let raw = Raw {
-            queue_damage: None,
+            damaged: BTreeMap::new(),
             head: Head { gpu_count: Cell::Bytes(b"4".to_vec()), provider: Cell::Absent, pool: Cell::Absent },
             gpus: (0..4).map(|index| (GpuIndex(index), next())).collect(),
             queue: (0..3).map(|n| Queued { id: format!("{n}"), score: Timestamp(n), entry: next() }).collect(),

@@ -1,10 +1,13 @@
 //! What Redis answered: values into records. The questions are put in `commands`, in the same order.
 
+use std::collections::BTreeMap;
+
 use redis::{FromRedisValue, Value};
 
 use super::commands::BEFORE_GPUS;
 use super::fault::{Fault, answered};
 use crate::model::ids::{GpuIndex, Timestamp};
+use crate::model::record::PoolRecord;
 use crate::store::records::{Cell, Head, Queued, Raw, gpu_key};
 use crate::store::session::Session;
 use crate::store::transaction::{Commit, Granting};
@@ -26,7 +29,7 @@ pub(super) fn first_look(
 ) -> Result<FirstLook, Fault> {
     let mut answers = answers;
     let of_gpus = answers.split_off(BEFORE_GPUS.min(answers.len()));
-    let Ok([unwatch, watch, time, lock, gpu_count, provider, pool, queue, over]) =
+    let Ok([unwatch, watch, time, lock, gpu_count, provider, pool, queue, over, history]) =
         <[Value; BEFORE_GPUS]>::try_from(answers)
     else {
         return Err(Fault::Final(session.foreign("it answered too little")));
@@ -36,14 +39,20 @@ pub(super) fn first_look(
     {
         refused(session, answer, key)?;
     }
-    refused(session, &over, "ended")?;
+    let mut damaged = BTreeMap::new();
+    for (record, answer) in
+        [(PoolRecord::Queue, &queue), (PoolRecord::Ended, &over), (PoolRecord::History, &history)]
+    {
+        damaged.extend(damage(session, answer, record)?.map(|why| (record, why)));
+    }
+    let over = !matches!(over, Value::Nil | Value::ServerError(_));
     let mut raw = Raw {
         head: Head {
             gpu_count: cell(session, gpu_count, "gpu_count")?,
             provider: cell(session, provider, "provider")?,
             pool: cell(session, pool, "pool")?,
         },
-        queue_damage: queue_damage(session, &queue)?,
+        damaged,
         queue: scored(queue).into_iter().filter_map(queued).collect(),
         ..Raw::default()
     };
@@ -52,7 +61,7 @@ pub(super) fn first_look(
         raw,
         now: clock(session, &time)?,
         granting: if lock == Value::Int(0) { Granting::Allowed } else { Granting::NotNow },
-        over: over != Value::Nil,
+        over,
     })
 }
 
@@ -145,13 +154,13 @@ fn cell(session: &Session, answer: Value, key: &str) -> Result<Cell, Fault> {
     }
 }
 
-/// Why the queue is none.
-fn queue_damage(session: &Session, answer: &Value) -> Result<Option<String>, Fault> {
+/// Why a sorted set is none.
+fn damage(session: &Session, answer: &Value, record: PoolRecord) -> Result<Option<String>, Fault> {
     match answer {
         Value::ServerError(error) if error.code() == "WRONGTYPE" => {
             Ok(Some("not a sorted set in Redis".to_owned()))
         }
-        other => refused(session, other, "queue").map(|()| None),
+        other => refused(session, other, record.key()).map(|()| None),
     }
 }
 

@@ -3,8 +3,9 @@
 use redis::{Cmd, cmd};
 
 use crate::model::ids::{GpuIndex, LeaseId, Timestamp};
+use crate::model::record::PoolRecord;
 use crate::store::history::KEPT;
-use crate::store::records::{Changes, Queued, Write, entry_key, gpu_key};
+use crate::store::records::{Changes, EndedLines, Queued, Write, entry_key, gpu_key};
 use crate::store::url::{RedisUrl, Secret};
 
 pub(super) const HISTORY: &str = "usage_history_sorted";
@@ -13,7 +14,7 @@ const QUEUE: &str = "queue";
 const ENDED: &str = "ended";
 
 /// How many answers of a first look come before those about GPUs.
-pub(super) const BEFORE_GPUS: usize = 9;
+pub(super) const BEFORE_GPUS: usize = 10;
 
 /// The keys of one pool.
 #[derive(Debug)]
@@ -55,6 +56,8 @@ impl Keys {
             cmd("ZRANGE").arg(self.of(QUEUE)).arg(0).arg(-1).arg("WITHSCORES").take(),
             // An id is never empty: asking about none is answered as not known.
             cmd("ZSCORE").arg(self.of(ENDED)).arg(named.map_or("", LeaseId::as_str)).take(),
+            // Whether it is a history at all.
+            cmd("ZSCORE").arg(self.of(HISTORY)).arg("").take(),
         ];
         debug_assert_eq!(commands.len(), BEFORE_GPUS, "the answers are counted");
         commands.extend(gpus.iter().map(|index| self.get(&gpu_key(*index))));
@@ -86,24 +89,29 @@ impl Keys {
     pub(super) fn commit(&self, changes: &Changes, now: Timestamp) -> Vec<Cmd> {
         let mut commands = vec![cmd("MULTI")];
         commands.extend(changes.writes.iter().map(|write| self.write(write)));
-        for ended in &changes.ended {
-            let score = seconds(ended.at);
-            commands.push(cmd("ZADD").arg(self.of(ENDED)).arg(&score).arg(ended.id.as_str()).take());
-            for line in &ended.lines {
-                commands.push(cmd("ZADD").arg(self.of(HISTORY)).arg(&score).arg(line).take());
-            }
-        }
         if !changes.ended.is_empty() {
-            // The Go program gives the whole history a life of 90 days; here each line has its own.
-            commands.push(cmd("PERSIST").arg(self.of(HISTORY)).take());
             let kept = i64::try_from(KEPT.as_secs()).unwrap_or(i64::MAX);
             let oldest = format!("({}", now.seconds().saturating_sub(kept));
-            for key in [HISTORY, ENDED] {
-                commands.push(cmd("ZREMRANGEBYSCORE").arg(self.of(key)).arg("-inf").arg(&oldest).take());
+            let forget = |key| cmd("ZREMRANGEBYSCORE").arg(self.of(key)).arg("-inf").arg(&oldest).take();
+            if !changes.untouched.contains(&PoolRecord::Ended) {
+                commands.extend(changes.ended.iter().map(|ended| self.add(ENDED, ended, ended.id.as_str())));
+                commands.push(forget(ENDED));
+            }
+            if !changes.untouched.contains(&PoolRecord::History) {
+                for ended in &changes.ended {
+                    commands.extend(ended.lines.iter().map(|line| self.add(HISTORY, ended, line)));
+                }
+                // The Go program gives the whole history a life of 90 days; here each line has its own.
+                commands.push(cmd("PERSIST").arg(self.of(HISTORY)).take());
+                commands.push(forget(HISTORY));
             }
         }
         commands.push(cmd("EXEC"));
         commands
+    }
+
+    fn add(&self, key: &str, ended: &EndedLines, line: &str) -> Cmd {
+        cmd("ZADD").arg(self.of(key)).arg(seconds(ended.at)).arg(line).take()
     }
 
     fn write(&self, write: &Write) -> Cmd {
