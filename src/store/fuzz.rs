@@ -68,5 +68,7 @@ pub(crate) fn urls(bytes: &[u8]) {
     let login = ["redis://", "rediss://"].iter().find_map(|scheme| text.strip_prefix(scheme));
     let before = login.and_then(|login| login.split_once(":hunter2-secret")).map(|(before, _)| before);
     let is_login = before.is_some_and(|before| !before.contains([':', '/', '?', '#', '@', '[']));
-    assert!(!is_login || !shown.contains("hunter2-secret"), "{shown}");
+    // A host of that name is shown, and is no password.
+    let stands_once = text.matches("hunter2-secret").count() == 1;
+    assert!(!is_login || !stands_once || !shown.contains("hunter2-secret"), "{shown}");
 }

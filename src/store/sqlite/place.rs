@@ -166,6 +166,7 @@ fn make_directory(directory: &Path, access: Access, session: &Session) -> Result
         return Err(session.foreign("it has no name"));
     };
     let parent = fs::canonicalize(parent).map_err(|error| explain(session, parent, &error))?;
+    ground::refuse_shared(&parent, session)?;
     let wanted = parent.join(name);
     let failed = |error: io::Error| explain(session, &wanted, &error);
     let unfinished = parent.join(format!(".{}.{}", name.to_string_lossy(), session.candidate));

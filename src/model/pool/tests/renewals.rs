@@ -3,7 +3,7 @@
 use super::support::*;
 use crate::model::ids::{GpuIndex, Timestamp};
 use crate::model::pool::{Pool, SlotState};
-use crate::model::record::Record;
+use crate::model::record::{PoolRecord, Record};
 use crate::model::reservation::Reservation;
 use crate::model::verb::{Outcome, Refusal, Verb};
 
@@ -53,6 +53,21 @@ fn a_renewal_after_the_end_is_told_who_holds_the_gpus_now() {
     world.granted(2, run("b", count(1)));
     assert_eq!(renew(&mut world, 1, &held), Outcome::Lost { to: Some(holder(2)) });
     assert_eq!(world.pool.reservations.len(), 1);
+}
+
+#[test]
+fn a_lease_that_may_have_been_ended_is_not_taken_back_while_nobody_can_tell() {
+    let mut world = World::with_gpus(1);
+    let held = world.granted(1, run("a", count(1)));
+    let _ = world.finish(1, "a");
+    // As a store does that cannot read what has ended.
+    world.ended.clear();
+    world.pool.damaged.insert(PoolRecord::Ended, "x".into());
+    let refused = Refusal::Damaged { record: PoolRecord::Ended, why: "x".into() };
+    assert_eq!(renew(&mut world, 1, &held), Outcome::Refused(refused));
+    assert!(world.pool.reservations.is_empty());
+    // Everything else goes on.
+    world.granted(2, run("b", count(1)));
 }
 
 #[test]
