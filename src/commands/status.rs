@@ -76,8 +76,9 @@ impl Watched for Watching<'_, '_> {
         Ok(self.ctx.eyes.ask(&self.snapshot.pool)?)
     }
 
-    fn awaited(&self) -> Option<(BorrowedFd<'_>, Instant)> {
-        self.ctx.eyes.awaited()
+    fn awaited(&self) -> Option<(BorrowedFd<'_>, Duration)> {
+        let (more, until) = self.ctx.eyes.awaited()?;
+        Some((more, until.saturating_duration_since(Instant::now())))
     }
 
     fn seen(&mut self) -> Result<Option<WatchView>, Error> {

@@ -3,7 +3,7 @@
 
 use std::fmt::Display;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -29,9 +29,9 @@ pub(crate) trait Watched {
     /// Why this cannot be done now.
     fn look(&mut self) -> Result<(), Self::Failure>;
 
-    /// What becomes readable when there is more to see, and when the look is over at the latest; nothing where it is
-    /// over already.
-    fn awaited(&self) -> Option<(BorrowedFd<'_>, Instant)>;
+    /// What becomes readable when there is more to see, and how long the look takes at the most; nothing where it is over
+    /// already.
+    fn awaited(&self) -> Option<(BorrowedFd<'_>, Duration)>;
 
     /// What was seen, if the look is over.
     ///
@@ -52,22 +52,40 @@ pub(crate) trait Watched {
 /// # Errors
 /// That of the first look; or [`OutputError`] when stdout fails.
 pub(crate) fn watch<W: Watched>(out: &Out, every: Duration, watched: &mut W) -> Result<(), W::Failure> {
-    let ticks = ticks(every).map_err(OutputError::Write)?;
+    let clocks = Clocks::start(every).map_err(OutputError::Write)?;
     if out.stdout().terminal && !terminal_is_dumb() {
-        let first = Shown::first(watched)?;
+        let first = Shown::first(watched, &clocks)?;
         let screen = Screen::take(out.stdout()).map_err(OutputError::Write)?;
-        Ok(on_screen(screen, &ticks, first, watched)?)
+        Ok(on_screen(screen, &clocks, first, watched)?)
     } else {
-        in_lines(out, &ticks, watched)
+        in_lines(out, &clocks.ticks, watched)
     }
 }
 
-/// A clock that does not run late however often it is looked at. It starts at a tick from now.
-fn ticks(every: Duration) -> Result<TimerFd, Errno> {
-    let ticks = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_CLOEXEC)?;
-    let every = every.max(Duration::from_millis(100));
-    ticks.set(Expiration::Interval(every.into()), TimerSetTimeFlags::empty())?;
-    Ok(ticks)
+/// How long a look may take before what there is of it is shown.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+struct Clocks {
+    /// When to look. It does not run late however often it is looked at, and starts at a tick from now.
+    ticks: TimerFd,
+    /// When a look takes long.
+    patience: TimerFd,
+}
+
+impl Clocks {
+    fn start(every: Duration) -> Result<Self, Errno> {
+        let clock = || TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_CLOEXEC);
+        let clocks = Self { ticks: clock()?, patience: clock()? };
+        let every = every.max(Duration::from_millis(100));
+        clocks.ticks.set(Expiration::Interval(every.into()), TimerSetTimeFlags::empty())?;
+        Ok(clocks)
+    }
+
+    /// A look begins.
+    fn be_patient(&self) -> Result<(), OutputError> {
+        let once = Expiration::OneShot(PATIENCE.into());
+        self.patience.set(once, TimerSetTimeFlags::empty()).map_err(OutputError::Write)
+    }
 }
 
 fn in_lines<W: Watched>(out: &Out, ticks: &TimerFd, watched: &mut W) -> Result<(), W::Failure> {
@@ -108,43 +126,35 @@ fn whole<W: Watched>(watched: &mut W) -> Result<WatchView, W::Failure> {
         if let Some(view) = watched.seen()? {
             return Ok(view);
         }
-        wait_for(watched.awaited(), None).map_err(OutputError::Write)?;
-    }
-}
-
-/// Waits for more to see, until `at_most` if that is before the end of the look.
-fn wait_for(awaited: Option<(BorrowedFd<'_>, Instant)>, at_most: Option<Instant>) -> Result<(), Errno> {
-    let Some((more, over)) = awaited else { return Ok(()) };
-    let until = at_most.map_or(over, |moment| moment.min(over));
-    match poll(&mut [PollFd::new(more, PollFlags::POLLIN)], time_to(until)) {
-        Ok(_) | Err(Errno::EINTR) => Ok(()),
-        Err(errno) => Err(errno),
+        let Some((more, left)) = watched.awaited() else { continue };
+        match poll(&mut [PollFd::new(more, PollFlags::POLLIN)], timeout(left)) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(OutputError::Write(errno).into()),
+        }
     }
 }
 
 /// Rounded up: to wait for 0 ms half a millisecond before would be a busy loop.
-fn time_to(moment: Instant) -> PollTimeout {
-    let left = moment.saturating_duration_since(Instant::now());
+fn timeout(left: Duration) -> PollTimeout {
     PollTimeout::try_from(left.as_micros().div_ceil(1000)).unwrap_or(PollTimeout::MAX)
 }
-
-/// How long a look may take before what there is of it is shown.
-const PATIENCE: Duration = Duration::from_millis(100);
 
 /// What is being done about what is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Gaze {
     /// Until the next tick.
     Resting,
-    Looking {
-        since: Instant,
-    },
+    Looking,
+    /// For so long that all there is of it is shown.
+    LookingLong,
 }
 
 /// What happened while nothing was drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Event {
     Tick,
+    /// A look takes long.
+    Long,
     /// There may be more to see of the look that was begun.
     More,
     Key(u8),
@@ -156,7 +166,7 @@ enum Event {
 
 fn on_screen<W: Watched>(
     screen: Screen<'_>,
-    ticks: &TimerFd,
+    clocks: &Clocks,
     mut shown: Shown,
     watched: &mut W,
 ) -> Result<(), OutputError> {
@@ -169,9 +179,10 @@ fn on_screen<W: Watched>(
         }
         let mut change = Change::None;
         while change == Change::None {
-            change = match next(&screen, ticks, shown.gaze, watched)? {
+            change = match next(&screen, clocks, shown.gaze, watched)? {
                 Event::Key(b'q' | b'Q') | Event::Hangup => return Ok(()),
-                Event::Tick | Event::Key(b'r' | b' ') => shown.look(watched),
+                Event::Tick | Event::Key(b'r' | b' ') => shown.look(watched, clocks)?,
+                Event::Long => shown.see_so_far(watched),
                 Event::More => shown.see(watched),
                 Event::Signal(Signal::SIGWINCH) => Change::Draw,
                 Event::Signal(Signal::SIGTSTP) => {
@@ -204,44 +215,54 @@ struct Shown {
 
 impl Shown {
     /// The whole of the first look if it comes soon, or else what there is of it.
-    fn first<W: Watched>(watched: &mut W) -> Result<Self, W::Failure> {
-        let since = Instant::now();
-        let shown = |view, gaze| Self { view, trouble: None, gaze };
+    fn first<W: Watched>(watched: &mut W, clocks: &Clocks) -> Result<Self, W::Failure> {
+        clocks.be_patient()?;
         loop {
             if let Some(view) = watched.seen()? {
-                return Ok(shown(view, Gaze::Resting));
+                return Ok(Self { view, trouble: None, gaze: Gaze::Resting });
             }
-            if since.elapsed() >= PATIENCE {
-                return Ok(shown(watched.so_far(), Gaze::Looking { since }));
+            let Some((more, left)) = watched.awaited() else { continue };
+            let mut fds = [more, clocks.patience.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+            match poll(&mut fds, timeout(left)) {
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(errno) => return Err(OutputError::Write(errno).into()),
             }
-            wait_for(watched.awaited(), Some(since + PATIENCE)).map_err(OutputError::Write)?;
+            if fds[0].any() != Some(true) && fds[1].any() == Some(true) {
+                return Ok(Self { view: watched.so_far(), trouble: None, gaze: Gaze::LookingLong });
+            }
         }
     }
 
     /// Looks anew, unless that is being done.
-    fn look<W: Watched>(&mut self, watched: &mut W) -> Change {
+    fn look<W: Watched>(&mut self, watched: &mut W, clocks: &Clocks) -> Result<Change, OutputError> {
         if self.gaze != Gaze::Resting {
-            return Change::None;
+            return Ok(Change::None);
         }
-        match watched.look() {
-            Ok(()) => {
-                self.gaze = Gaze::Looking { since: Instant::now() };
-                Change::None
-            }
-            Err(failure) => self.fail(&failure),
+        if let Err(failure) = watched.look() {
+            return Ok(self.fail(&failure));
         }
+        self.gaze = Gaze::Looking;
+        clocks.be_patient()?;
+        Ok(Change::None)
     }
 
     /// Sees what has come of the look.
     fn see<W: Watched>(&mut self, watched: &mut W) -> Change {
-        match (watched.seen(), self.gaze) {
-            (Ok(Some(view)), _) => *self = Self { view, trouble: None, gaze: Gaze::Resting },
-            (Ok(None), Gaze::Looking { since }) if since.elapsed() >= PATIENCE => {
-                self.view = watched.so_far()
+        match watched.seen() {
+            Ok(Some(view)) => {
+                *self = Self { view, trouble: None, gaze: Gaze::Resting };
+                Change::Draw
             }
-            (Ok(None), _) => return Change::None,
-            (Err(failure), _) => return self.fail(&failure),
+            Ok(None) if self.gaze == Gaze::LookingLong => self.see_so_far(watched),
+            Ok(None) => Change::None,
+            Err(failure) => self.fail(&failure),
         }
+    }
+
+    /// What there is of a look that takes long.
+    fn see_so_far<W: Watched>(&mut self, watched: &mut W) -> Change {
+        self.view = watched.so_far();
+        self.gaze = Gaze::LookingLong;
         Change::Draw
     }
 
@@ -255,36 +276,38 @@ impl Shown {
 /// Waits for the next event. Keys and signals go before everything else: leaving must not wait for anything.
 fn next<W: Watched>(
     screen: &Screen<'_>,
-    ticks: &TimerFd,
+    clocks: &Clocks,
     gaze: Gaze,
     watched: &W,
 ) -> Result<Event, OutputError> {
-    let input = |fd| PollFd::new(fd, PollFlags::POLLIN);
-    let mut fds = vec![input(screen.signals())];
-    let timeout = match (gaze, watched.awaited()) {
-        (Gaze::Resting, _) => {
-            fds.push(input(ticks.as_fd()));
-            PollTimeout::NONE
-        }
-        (Gaze::Looking { since }, Some((more, over))) => {
-            fds.push(input(more));
-            let patient = Some(since + PATIENCE).filter(|moment| *moment > Instant::now());
-            time_to(patient.map_or(over, |moment| moment.min(over)))
-        }
-        (Gaze::Looking { .. }, None) => PollTimeout::ZERO,
+    let (mut more, mut left) = (None, PollTimeout::NONE);
+    let clock = match gaze {
+        Gaze::Resting => Some((&clocks.ticks, Event::Tick)),
+        Gaze::Looking => Some((&clocks.patience, Event::Long)),
+        Gaze::LookingLong => None,
     };
-    let of_keys = fds.len();
-    fds.extend(screen.keys().map(input));
-    match poll(&mut fds, timeout) {
+    if gaze != Gaze::Resting {
+        let Some((fd, most)) = watched.awaited() else { return Ok(Event::More) };
+        (more, left) = (Some(fd), timeout(most));
+    }
+    // In the order in which they are heard.
+    let all = [Some(screen.signals()), screen.keys(), more, clock.map(|(clock, _)| clock.as_fd())];
+    let mut fds: Vec<PollFd<'_>> =
+        all.into_iter().flatten().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+    match poll(&mut fds, left) {
         Err(Errno::EINTR) => return Ok(Event::Nothing),
         Err(errno) => return Err(OutputError::Write(errno)),
+        // The time for it is over.
+        Ok(0) => return Ok(Event::More),
         Ok(_) => {}
     }
-    let ready = |place: usize| fds.get(place).and_then(PollFd::any).unwrap_or(false);
-    if ready(0) {
+    let mut heard = fds.iter().map(|fd| fd.any().unwrap_or(false));
+    let is_heard = |fd: &Option<BorrowedFd<'_>>| fd.is_some() && heard.next().unwrap_or(false);
+    let [signal, key, more, clock_rang] = all.each_ref().map(is_heard);
+    if signal {
         return Ok(screen.signal().map_or(Event::Nothing, Event::Signal));
     }
-    if let (true, Some(keys)) = (ready(of_keys), screen.keys()) {
+    if let (true, Some(keys)) = (key, screen.keys()) {
         let mut key = [0];
         return Ok(match nix::unistd::read(keys, &mut key) {
             Ok(1..) => Event::Key(key[0]),
@@ -292,14 +315,14 @@ fn next<W: Watched>(
             Ok(0) | Err(_) => Event::Hangup,
         });
     }
-    if gaze != Gaze::Resting {
-        return Ok(Event::More);
+    match clock {
+        _ if more => Ok(Event::More),
+        Some((clock, event)) if clock_rang => {
+            clock.wait().map_err(OutputError::Write)?;
+            Ok(event)
+        }
+        _ => Ok(Event::Nothing),
     }
-    if ready(1) {
-        ticks.wait().map_err(OutputError::Write)?;
-        return Ok(Event::Tick);
-    }
-    Ok(Event::Nothing)
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ impl<F: FnMut() -> Result<WatchView, OutputError>> Watched for AtOnce<F> {
         Ok(())
     }
 
-    fn awaited(&self) -> Option<(BorrowedFd<'_>, Instant)> {
+    fn awaited(&self) -> Option<(BorrowedFd<'_>, Duration)> {
         None
     }
 
