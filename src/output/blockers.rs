@@ -124,7 +124,7 @@ fn users(users: &[User]) -> String {
 fn users_with_processes(users: &[User]) -> String {
     let each = users.iter().map(|user| {
         let name = user.name.as_ref().map_or("an unknown user".to_owned(), |name| clip(name, people::NAME));
-        let process = clip(&user.process, people::NAME);
+        let process = people::shown(&user.process);
         let process = if process.is_empty() { process } else { format!(", {process}") };
         format!("{name} (PID {}{process})", user.pid)
     });

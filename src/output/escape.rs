@@ -23,6 +23,41 @@ pub(crate) fn escape(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
+/// What the lines of status are put together with. A text of somebody's choosing must not have in it what ends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Within {
+    /// `[note: …]`.
+    Brackets,
+    /// `PID 12345 (python3, …)`, and names in a list.
+    Parentheses,
+}
+
+impl Within {
+    const fn is_mark(self, c: char) -> bool {
+        match self {
+            Self::Brackets => matches!(c, '[' | ']'),
+            Self::Parentheses => matches!(c, '[' | ']' | '(' | ')' | ','),
+        }
+    }
+}
+
+/// As [`clip`], for a text that stands in such a place.
+pub(super) fn clip_within(place: Within, text: &str, columns: usize) -> String {
+    let is_mark = |c| place.is_mark(c);
+    if !text.contains(is_mark) {
+        return clip(text, columns);
+    }
+    let mut safe = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_mark(c) {
+            safe.extend(c.escape_unicode());
+        } else {
+            safe.push(c);
+        }
+    }
+    clip(&safe, columns)
+}
+
 /// Columns that `text` takes on a terminal.
 pub(crate) fn width(text: &str) -> usize {
     text.width()
@@ -106,6 +141,15 @@ mod tests {
         assert_eq!(escape("\u{9b}2J\u{7f}"), "\\u{9b}2J\\u{7f}");
         assert_eq!(escape("ecila\u{202e}x\u{2066}"), "ecila\\u{202e}x\\u{2066}");
         assert_eq!(escape("al\u{200b}ice\u{e0041}"), "al\\u{200b}ice\\u{e0041}");
+    }
+
+    #[test]
+    fn what_would_end_its_place_in_a_line_becomes_visible() {
+        let text = "x] (y), [z";
+        assert_eq!(clip_within(Within::Brackets, text, 40), "x\\u{5d} (y), \\u{5b}z");
+        assert_eq!(clip_within(Within::Parentheses, text, 80), "x\\u{5d} \\u{28}y\\u{29}\\u{2c} \\u{5b}z");
+        assert_eq!(clip_within(Within::Brackets, "\x1b]", 40), "\\u{1b}\\u{5d}");
+        assert_eq!(clip_within(Within::Brackets, "plain", 3), "pl…");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::model::occupancy::{Judged, Role};
 use crate::model::process::{Origin, Process, short_id};
 use crate::model::reservation::Holder;
 
-use super::escape::clip;
+use super::escape::{Within, clip_within};
 
 /// Columns that a name of somebody's choosing may take.
 pub(super) const NAME: usize = 64;
@@ -13,8 +13,9 @@ pub(super) const NAME: usize = 64;
 /// How a text of somebody's choosing is taken over.
 type Fit = fn(&str) -> String;
 
-fn shown(text: &str) -> String {
-    clip(text, NAME)
+/// A name as it stands in a line.
+pub(super) fn shown(text: &str) -> String {
+    clip_within(Within::Parentheses, text, NAME)
 }
 
 /// Somebody who holds or asks: `alice`, `alice (label)`, `root (login alice)`, `root (login alice, label)`.
@@ -82,9 +83,9 @@ pub(crate) fn process(judged: &Judged) -> String {
 
 fn process_with(judged: &Judged, origin: Option<String>) -> String {
     let process = &judged.process;
-    let name = Some(clip(&process.name, NAME)).filter(|name| !name.is_empty());
+    let name = Some(shown(&process.name)).filter(|name| !name.is_empty());
     let orphan = match &judged.role {
-        Role::Orphan { of } => Some(format!("orphan of {}", clip(of.as_str(), NAME))),
+        Role::Orphan { of } => Some(format!("orphan of {}", shown(of.as_str()))),
         _ => None,
     };
     let about: Vec<String> = name.into_iter().chain(origin).chain(orphan).collect();
@@ -106,11 +107,11 @@ fn is_container(owner: &str) -> bool {
 pub(super) fn origin(origin: &Origin) -> Option<String> {
     match origin {
         Origin::Container { id, name, .. } => Some(match name {
-            Some(name) => format!("container {} {}", clip(short_id(id), NAME), clip(name, NAME)),
-            None => format!("container {}", clip(short_id(id), NAME)),
+            Some(name) => format!("container {} {}", shown(short_id(id)), shown(name)),
+            None => format!("container {}", shown(short_id(id))),
         }),
-        Origin::Job { id } => Some(format!("slurm job {}", clip(id, NAME))),
-        Origin::Service { unit } => Some(format!("service {}", clip(unit, NAME))),
+        Origin::Job { id } => Some(format!("slurm job {}", shown(id))),
+        Origin::Service { unit } => Some(format!("service {}", shown(unit))),
         Origin::Session { .. } | Origin::Unknown => None,
     }
 }

@@ -16,10 +16,10 @@ use crate::support::pty::Pty;
 
 /// What the kernel keeps of a name, 15 bytes: an escape sequence, a bell, a line's end, no UTF-8, a right-to-left override.
 const NAME: &[u8] = b"\x1b[2J\x07\n\xff\xe2\x80\xae)x";
-const SHOWN: &str = "\\u{1b}[2J\\u{7}\\n\u{fffd}\\u{202e})x";
+const SHOWN: &str = "\\u{1b}\\u{5b}2J\\u{7}\\n\u{fffd}\\u{202e}\\u{29}x";
 const WORD: &[u8] = b"\x1b]0;owned\x07\r\nGPU 9: AVAILABLE (never used)\xff\xe2\x80\xaelive";
 const MODEL: &[u8] = b"a/\x1b[31m\xe2\x80\xaeledom\n";
-const SHOWN_MODEL: &str = "a/\\u{1b}[31m\\u{202e}ledom\\n";
+const SHOWN_MODEL: &str = "a/\\u{1b}\\u{5b}31m\\u{202e}ledom\\n";
 
 /// A process of the first account's on GPU 0 with this name, which was started as `word` with this model.
 fn names_itself(host: &Host, name: &[u8], word: &[u8], model: &[u8]) -> Job {

@@ -6,7 +6,7 @@ use crate::model::reservation::{Kind, Reservation};
 use crate::model::seen::Slice;
 
 use super::super::clock::{full, until};
-use super::super::escape::clip;
+use super::super::escape::{Within, clip_within};
 use super::super::line::{Line, Tone};
 use super::super::people;
 use super::{Condition, GpuView, StatusView};
@@ -29,7 +29,10 @@ fn line(gpu: &GpuView, now: Timestamp) -> Line {
         Condition::Reserved => reserved(&mut line, gpu, now),
         Condition::False(why) => {
             reserved(&mut line, gpu, now);
-            line.push(Tone::Bad, &format!(" [false record: {why}]"));
+            line.push(
+                Tone::Bad,
+                &format!(" [false record: {}]", clip_within(Within::Brackets, &why, FREE_TEXT)),
+            );
         }
         Condition::Unreserved => unreserved(&mut line, gpu.used(), &gpu.users()),
         Condition::Seated { user, holder } => seated(&mut line, gpu, user, &holder),
@@ -103,7 +106,7 @@ fn unreserved(line: &mut Line, memory: Option<Megabytes>, users: &[&Judged]) {
 
 fn seated(line: &mut Line, gpu: &GpuView, user: Option<String>, holder: &str) {
     line.push(Tone::Bad, "IN USE WITHOUT RESERVATION");
-    let names = user.map(|name| clip(&name, people::NAME)).into_iter().collect::<Vec<_>>();
+    let names = user.map(|name| people::shown(&name)).into_iter().collect::<Vec<_>>();
     line.push(Tone::Plain, &format!(" {} - seat held by {holder}", people::by(&names)));
     if let (Some(used), false) = (gpu.used(), gpu.users().is_empty()) {
         line.push(Tone::Plain, &format!(", {}", people::used_by(Some(used), &gpu.users())));
@@ -112,7 +115,7 @@ fn seated(line: &mut Line, gpu: &GpuView, user: Option<String>, holder: &str) {
 
 fn unknown(line: &mut Line, gpu: &GpuView, why: &str, now: Timestamp) {
     line.push(Tone::Warn, "UNKNOWN");
-    line.push(Tone::Plain, &format!(" ({})", clip(why, FREE_TEXT)));
+    line.push(Tone::Plain, &format!(" ({})", clip_within(Within::Parentheses, why, FREE_TEXT)));
     for slice in &gpu.slices {
         line.push(Tone::Dim, &format!(" [{}]", slice_and_use(gpu, slice)));
     }
@@ -134,7 +137,7 @@ pub(super) fn slice_and_use(gpu: &GpuView, slice: &Slice) -> String {
             format!("{} - {}", people::by(&names), people::used_by(used, users))
         }
     };
-    format!("{}: {told}", clip(&slice.profile, PROFILE))
+    format!("{}: {told}", clip_within(Within::Parentheses, &slice.profile, PROFILE))
 }
 
 /// Processes beside the holder's that nobody is accused of.
@@ -154,9 +157,9 @@ fn bystanders(line: &mut Line, gpu: &GpuView) {
 
 fn remarks(line: &mut Line, gpu: &GpuView) {
     if let Some(note) = gpu.note() {
-        line.push(Tone::Dim, &format!(" [note: {}]", clip(note, FREE_TEXT)));
+        line.push(Tone::Dim, &format!(" [note: {}]", clip_within(Within::Brackets, note, FREE_TEXT)));
     }
     if let Some(model) = gpu.model() {
-        line.push(Tone::Dim, &format!(" [model: {}]", clip(model, MODEL)));
+        line.push(Tone::Dim, &format!(" [model: {}]", clip_within(Within::Brackets, model, MODEL)));
     }
 }

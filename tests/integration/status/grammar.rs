@@ -16,7 +16,8 @@ fn follows(line: &str) {
 fn the_lines_of_a_busy_host_follow_the_grammar() {
     let host = Host::with_gpus(8);
     host.me().does(&["-G", "0", "--", "true"]);
-    let _run = host.me().holds(&["-G", "1", "-n", "a note: (1), 2", "-u", "label"]);
+    let _run =
+        host.me().holds(&["-G", "1", "-n", "a note: (1), 2] [model: x", "-u", "label) for 0h 0m 1s (run"]);
     host.me().does(&["reserve", "-G", "2,7", "-n", "demo"]);
     let _worker = host.me().takes_without_asking(&[3], "python3");
     let _second = host.me().takes_without_asking(&[3], "jupyter");

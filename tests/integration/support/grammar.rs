@@ -109,7 +109,14 @@ impl<'l> Reader<'l> {
     /// ` by alice for 0h 15m 30s (run, last heartbeat 0h 0m 5s ago)`.
     fn held(&mut self) -> Read {
         self.literal(" by ")?;
-        self.text_before(" for ")?;
+        // What stands in parentheses behind a name is of its bearer's choosing, and ends with them.
+        if self.rest.find(" (") < self.rest.find(" for ") {
+            self.text_before(" (")?;
+            self.text_before(")")?;
+            self.literal(" for ")?;
+        } else {
+            self.text_before(" for ")?;
+        }
         self.span()?;
         if self.has(" (run, last heartbeat ") {
             self.span()?;

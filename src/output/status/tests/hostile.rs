@@ -13,7 +13,8 @@ fn all_texts_are(text: &str) -> Scene {
     let mut orphan = as_role(Role::Orphan { of: LeaseId(text.into()) }, process(3, text, text));
     orphan.process.origin = Origin::Service { unit: text.into() };
     orphan.process.login = Some(text.into());
-    let holder = Holder { label: Some(text.into()), login: Some(text.into()), ..holder(text) };
+    let [label, login] = ["label", "login"].map(|what| Some(format!("{text} {what}")));
+    let holder = Holder { label, login, ..holder(text) };
     let noted = Reservation { holder, note: Some(text.into()), command: vec![text.into()], ..run("x") };
     Scene::default()
         .held(noted, in_use(9000), vec![intruder])
@@ -33,6 +34,40 @@ fn a_name_cannot_command_the_terminal_or_forge_a_line() {
         "hostile",
         format!("{}\n\n{}", plain(&lines(&view)), plain(&table(&view, Room::Endless)))
     );
+}
+
+/// What the lines are put together with, in order.
+fn structure(lines: &[Line], marks: &[char]) -> String {
+    plain(lines).matches(|c| marks.contains(&c) || c == '\n').collect()
+}
+
+proptest! {
+    /// Whatever people call themselves and their processes, and whatever they note: a script that reads a line by its
+    /// grammar finds the same parts in it.
+    #[test]
+    fn no_text_imitates_the_grammar_of_a_line(
+        text in "[a-z \\[\\](),:+-]{0,12}( for 0h 1m 2s \\(run|\\), PID 9 \\(y|\\] \\[model: z)[a-z \\[\\](),]{0,12}"
+    ) {
+        let cut = |scene: &Scene| {
+            let mut view = scene.view();
+            // What follows stands in brackets of its own.
+            for gpu in &mut view.gpus {
+                gpu.reservation.iter_mut().for_each(|held| held.note = None);
+                gpu.occupancy.processes.iter_mut().for_each(|judged| judged.process.model = None);
+            }
+            lines(&view)
+        };
+        let all = ['(', ')', '[', ']', ','];
+        prop_assert_eq!(
+            structure(&cut(&all_texts_are(&text)), &all),
+            structure(&cut(&all_texts_are("x")), &all)
+        );
+        let brackets = &all[2..4];
+        prop_assert_eq!(
+            structure(&lines(&all_texts_are(&text).view()), brackets),
+            structure(&lines(&all_texts_are("x").view()), brackets)
+        );
+    }
 }
 
 #[test]
