@@ -27,7 +27,7 @@ try: build ## See it work in half a minute, on this machine's GPUs or on simulat
 	scripts/try.sh "$(RELEASE)/chg"
 
 test: ## Run every test (installs the programs they need, where that is allowed)
-	scripts/needs.sh cc redis-server setpriv tmux bash bash-completion dash zsh fish vi less man strace ip python3 openssl pgrep chattr dropbear
+	scripts/needs.sh cc redis-server setpriv tmux bash bash-completion dash zsh fish vi less man strace ip python3 perl openssl pgrep script chattr dropbear
 	@# Without these, or where no container can be run, the scenes with containers say SKIP.
 	-scripts/needs.sh podman runc busybox
 	$(CARGO) test --workspace --locked --no-fail-fast

@@ -14,6 +14,7 @@ package_of() {
     vi) echo vim-tiny ;;
     man) echo man-db ;;
     pgrep) echo procps ;;
+    script) echo bsdutils ;;
     *) echo "$1" ;;
     esac
 }

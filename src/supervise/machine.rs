@@ -173,8 +173,10 @@ impl Machine {
             }
             // What the command sends to its parent was never meant for itself.
             Asked(_, Sender::Command, _) => vec![],
-            Asked(Signal::TTIN | Signal::TTOU, Sender::Kernel, _) if self.held == Held::ByCommand => {
-                self.yield_keyboard()
+            Asked(wants @ (Signal::TTIN | Signal::TTOU), Sender::Kernel, _)
+                if self.held == Held::ByCommand =>
+            {
+                self.yield_keyboard(wants)
             }
             Asked(signal, sender, _) => self.asked(signal, sender),
             TimeIsUp => self.time_is_up(),
@@ -257,12 +259,13 @@ impl Machine {
         (front == Front::Ours && was_meant_to).then(|| self.give())
     }
 
-    /// Somebody who shares our group, such as the program that started us, wants the terminal and was stopped for it; bare,
-    /// he would have it. Whoever continues him gives it to our group, and from then on the command has to ask for it.
-    fn yield_keyboard(&mut self) -> Actions {
+    /// Somebody who shares our group, such as a pager or the program that started us, wants the terminal and was stopped
+    /// for it. The job stops as a whole, so that its shell sees it; once it is continued the terminal is our group's, and
+    /// the command has to ask for it.
+    fn yield_keyboard(&mut self, wants: Signal) -> Actions {
         self.keyboard = Keyboard::Shared;
         self.held = Held::ByUs;
-        vec![]
+        vec![Action::Send(Target::Group, wants)]
     }
 
     fn asked(&mut self, signal: Signal, sender: Sender) -> Actions {

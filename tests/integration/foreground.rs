@@ -5,16 +5,9 @@ use std::fs;
 
 use crate::support::play::{SHELLS, plays};
 use crate::support::probe::{quoted, script};
-use crate::support::process::{await_end_of, await_state, in_foreground, send};
+use crate::support::process::{await_end_of, await_state, in_foreground, number_in, send};
 use crate::support::pty::{CTRL_C, Pty};
 use crate::support::wait::{wait_for, wait_until};
-
-/// The number in a file, once it is there.
-fn number_in(path: &std::path::Path) -> i32 {
-    wait_for(&format!("a number in {}", path.display()), || {
-        fs::read_to_string(path).ok()?.strip_suffix('\n')?.parse().ok()
-    })
-}
 
 #[test]
 fn a_shell_whose_script_is_gone_keeps_its_terminal_when_the_command_ends() {
@@ -140,4 +133,25 @@ fn what_was_typed_ahead_is_read_by_whoever_reads_next() {
         take.sees("then two\r\n");
         take.is_prompted();
     });
+}
+
+#[test]
+fn a_pager_gets_the_keyboard_back_from_a_command_that_has_asked_for_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let go = directory.path().join("go");
+    let mut pty = Pty::bash();
+    let text = format!("read x </dev/tty; echo $x; seq 300; read y <{}", go.display());
+    pty.enters(&format!("mkfifo {}; \"$CHG\" -q -- sh -c '{text}' | less; echo paged", go.display()));
+    pty.enters("line");
+    // The command has kept the terminal. The pager is stopped for wanting it, and with it the whole job; once.
+    pty.sees("Stopped");
+    pty.sees("prompt> ");
+    pty.enters("fg");
+    pty.sees("| less");
+    // By lines: the shell has left the terminal so.
+    pty.enters(" ");
+    pty.sees("\n40");
+    pty.enters("q");
+    fs::write(&go, "\n").unwrap();
+    pty.sees("prompt> ");
 }

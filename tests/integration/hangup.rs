@@ -7,20 +7,14 @@ use std::process::{Command, Stdio};
 use crate::support::host::Host;
 use crate::support::oracle::BOTH;
 use crate::support::probe::{quoted, script};
-use crate::support::process::{await_end_of, lives, send};
+use crate::support::process::{await_end_of, lives, number_in, send};
 use crate::support::pty::{CTRL_S, Pty};
-use crate::support::wait::{wait_for, wait_until};
+use crate::support::wait::wait_until;
 use crate::support::{beside, chg};
 
 /// Makes a pipe with a name.
 fn fifo(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
-}
-
-fn number_in(path: &Path) -> i32 {
-    wait_for(&format!("a number in {}", path.display()), || {
-        fs::read_to_string(path).ok()?.strip_suffix('\n')?.parse().ok()
-    })
 }
 
 /// Writes `ready PID`, then each signal of these that it gets, and `done` at USR2, into a file.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -113,6 +114,13 @@ pub(crate) fn send(pid: i32, signal: &str) {
     let status =
         Command::new("bash").args(["-c", "kill -$1 -- $2", "bash", signal, &pid.to_string()]).status();
     assert!(status.unwrap().success(), "no process {pid} to send {signal} to");
+}
+
+/// The number that somebody writes into a file, once it is there as a whole line.
+pub(crate) fn number_in(path: &Path) -> i32 {
+    wait_for(&format!("a number in {}", path.display()), || {
+        fs::read_to_string(path).ok()?.strip_suffix('\n')?.parse().ok()
+    })
 }
 
 /// The letter of /proc/PID/stat; `None` for a process that is gone.
