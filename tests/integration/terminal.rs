@@ -355,12 +355,20 @@ fn a_terminal_that_is_gone_stops_neither_the_end_nor_the_status() {
 }
 
 #[test]
-fn a_hangup_ends_what_does_not_ignore_it() {
+fn a_terminal_or_a_shell_that_is_gone_ends_what_does_not_ignore_it() {
     for way in BOTH {
-        let mut pty = shell(way, "$RUN sh -c 'echo ready $$; exec sleep 1000'");
-        let command = pty.sees_number("ready ");
-        pty.hang_up();
-        await_end_of(command);
+        for (pipe, killed) in [("", false), ("", true), (" | cat", false), (" | cat", true)] {
+            let line = format!("$RUN sh -c 'sleep 1000 & echo ready $$; echo worker $!; wait'{pipe}");
+            let mut pty = shell(way, &line);
+            let (command, worker) = (pty.sees_number("ready "), pty.sees_number("worker "));
+            if killed {
+                send(pty.leader(), "KILL");
+            } else {
+                pty.hang_up();
+            }
+            await_end_of(command);
+            await_end_of(worker);
+        }
     }
 }
 
