@@ -1,6 +1,7 @@
 //! What the measurements and the schedules share: a host of their own to work on, the processes they start, the clock.
 
 pub mod clock;
+pub mod crowd;
 pub mod host;
 pub mod inner;
 pub mod process;

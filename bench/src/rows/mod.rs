@@ -1,6 +1,7 @@
 //! What is measured, by group.
 
 pub(crate) mod contention;
+pub(crate) mod crowd;
 pub(crate) mod handoff;
 pub(crate) mod launch;
 pub(crate) mod rest;
@@ -17,6 +18,7 @@ type Measure = fn(&mut Bench) -> Result<Vec<Row>>;
 pub(crate) const GROUPS: &[(&str, Measure)] = &[
     ("launch", launch::launch),
     ("status", launch::status),
+    ("crowd", crowd::crowd),
     ("shim", launch::shim),
     ("release", handoff::release),
     ("handoff", handoff::handoff),
