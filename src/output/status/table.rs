@@ -22,8 +22,8 @@ const COLUMNS: [Column; 7] = [
     Column::Right("LOAD"),
     Column::Left("DETAILS"),
 ];
-/// Columns of a user's name: on a terminal, and where there is room for everything.
-const USER: usize = 20;
+/// Columns of a user's name: on a terminal, where a container's id has room, and where everything has.
+const USER: usize = 22;
 const WHOLE_USER: usize = 64;
 
 /// A heading and a row per GPU, none wider than the room.

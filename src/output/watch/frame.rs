@@ -22,7 +22,7 @@ const GAP: &str = "  ";
 /// What a section needs: a blank line, its heading, and one row.
 const SECTION: usize = 3;
 /// Columns of a process's user, on a narrow screen and on a wide one.
-const USER: [usize; 2] = [12, 20];
+const USER: [usize; 2] = [12, 22];
 
 /// Everything that is watched.
 #[derive(Debug, Clone, PartialEq, Eq)]
