@@ -99,6 +99,9 @@ struct ProcessLine {
     /// The engine of its container.
     container: Option<String>,
     host_uid: Option<u32>,
+    /// In a batch job.
+    #[serde(default)]
+    job: bool,
     label: Option<String>,
     /// Seconds ago.
     started: Option<i64>,
@@ -317,7 +320,10 @@ impl ProcessLine {
             ancestors: self.up.iter().copied().map(Pid).collect(),
             session: self.session.map(Pid),
             group: self.group.map(Pid),
-            origin: origin.unwrap_or(Origin::Unknown),
+            origin: origin.unwrap_or_else(|| match self.job {
+                true => Origin::Job { id: "7".into() },
+                false => Origin::Unknown,
+            }),
             reservation: self.label.as_deref().map(LeaseId::from),
             ..Process::unknown(Pid(self.pid))
         }
