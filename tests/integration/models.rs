@@ -90,7 +90,7 @@ fn what_somebody_writes_as_a_model_neither_commands_the_terminal_nor_widens_the_
     host.processes_on(0, 1);
     let line = host.line(0);
     let shown = line.split(" [model: ").nth(1).unwrap().trim_end_matches(']');
-    assert!(shown.starts_with("a\\u{1b}[2J\\nGPU 9: AVAILABLE\\u{202e}山"), "{shown}");
+    assert!(shown.starts_with("a\\u{1b}\\u{5b}2J\\nGPU 9: AVAILABLE\\u{202e}山"), "{shown}");
     let columns: usize = shown.chars().map(|c| if c == '山' { 2 } else { 1 }).sum();
     assert!((49..=50).contains(&columns) && shown.ends_with('…'), "{columns} columns: {shown}");
     assert_eq!(host.json(&["status"])[0]["model"]["model"], json!(hostile), "letter for letter");
