@@ -46,7 +46,7 @@ pub struct Host {
 impl Host {
     pub fn new(chg: &Path) -> Result<Self> {
         let chg = chg.canonicalize().map_err(|error| format!("{}: {error}", chg.display()))?;
-        let dir = std::env::temp_dir().join(format!("chg-bench-{:016x}", clock::random()));
+        let dir = fakenvml::ground().join(format!("chg-bench-{:016x}", clock::random()));
         open_dir(&dir)?;
         let dir = dir.canonicalize()?;
         let _caretaker = Caretaker::of(&dir)?;

@@ -15,5 +15,5 @@ mod world;
 
 pub use code::Code;
 pub use files::{Driver, Fault, Gpu, Hang, Kind, Mig, MigInstance, Process};
-pub use place::{library, old_library};
+pub use place::{ground, library, old_library};
 pub use scenario::{Call, Scenario, compute};

@@ -3,9 +3,13 @@
 use std::env;
 use std::ffi::{CStr, OsStr, c_void};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::files;
+
+/// Of the 107 bytes of a socket's name, what the directories and files of a scene leave.
+const LONGEST: usize = 40;
 
 /// The built test double, found next to the running test. It is a dev-dependency, so cargo has built it.
 ///
@@ -31,6 +35,19 @@ fn built(name: &str) -> PathBuf {
         .flat_map(|dir| [dir.join("deps").join(name), dir.join(name)])
         .find(|path| path.is_file())
         .unwrap_or_else(|| panic!("{name} is not beside {}: make it a dev-dependency", exe.display()))
+}
+
+/// Where a scene makes its directories: the place for temporary files, or else /tmp, so that every account comes there, a
+/// shell needs no quotes for what lies there, and a socket's name is short enough.
+pub fn ground() -> PathBuf {
+    let wanted = env::temp_dir();
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
+    let name = wanted.as_os_str().as_bytes();
+    let is_open = |path: &Path| path.metadata().is_ok_and(|found| found.permissions().mode() & 0o001 != 0);
+    if name.len() <= LONGEST && name.iter().copied().all(is_plain) && wanted.ancestors().all(is_open) {
+        return wanted;
+    }
+    PathBuf::from("/tmp")
 }
 
 /// The scenario of the loaded library: FAKENVML_DIR, or else the directory that the library was loaded from.

@@ -32,7 +32,7 @@ pub struct Call {
 impl Scenario {
     /// A host with `count` idle GPUs of 80 GB, in a new temporary directory, with UUIDs that no other host has.
     pub fn with_gpus(count: u32) -> Self {
-        let dir = std::env::temp_dir().join(format!("fakenvml-{}", random_uuid()));
+        let dir = place::ground().join(format!("fakenvml-{}", random_uuid()));
         shared_dir(&dir);
         for sub in ["gpus", "faults", "control", "bin"] {
             shared_dir(&dir.join(sub));

@@ -87,7 +87,7 @@ mod tests {
             let _ = writeln!(io::stderr(), "SKIP: only root can act as somebody else");
             return;
         }
-        let place = tempfile::tempdir().unwrap();
+        let place = tempfile::tempdir_in(fakenvml::ground()).unwrap();
         std::fs::set_permissions(place.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
         let dumpable_before = dumpable();
 

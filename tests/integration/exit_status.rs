@@ -48,7 +48,7 @@ fn a_command_that_dumps_core_leaves_one_core_and_not_two() {
     let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap();
     let counted = !pattern.starts_with(['/', '|']);
     let [bare, supervised] = BOTH.map(|way| {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = crate::support::directory();
         let mut command = way.script("sh", "ulimit -c unlimited; exec $RUN sh -c 'kill -SEGV $$'");
         let status = command.current_dir(&directory).status().unwrap();
         assert_eq!(status.signal(), Some(11));
@@ -69,7 +69,7 @@ fn file(directory: &Path, name: &str, mode: u32, text: &str) -> String {
 
 #[test]
 fn what_cannot_be_run_ends_with_126_or_127() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = crate::support::directory();
     let at = directory.path();
     let status = |word: &str| chg().args(["--", word]).output().unwrap().status.code();
     assert_eq!(status("no-such-command-here"), Some(127));
@@ -85,7 +85,7 @@ fn what_cannot_be_run_ends_with_126_or_127() {
 
 #[test]
 fn a_script_without_an_interpreter_is_read_by_sh() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = crate::support::directory();
     let text = file(directory.path(), "script", 0o755, "echo \"$0 has $# words: $*\"; exit 5\n");
     let [bare, supervised] = [
         see(beside("env").arg(&text).args(["a b", "c"])),
@@ -97,7 +97,7 @@ fn a_script_without_an_interpreter_is_read_by_sh() {
 
 #[test]
 fn a_program_is_looked_for_where_execvp_looks() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = crate::support::directory();
     file(directory.path(), "prog", 0o755, "#!/bin/sh\necho here\n");
     file(directory.path(), "plain", 0o644, "text");
     for path in ["-u PATH", "PATH=", "PATH=:", "PATH=/no/such:", "PATH=bin:/bin", "PATH=.:/bin"] {

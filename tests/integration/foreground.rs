@@ -55,7 +55,7 @@ os.read(here, 1)
 for asked in ('first', 'second'): say(asked, sys.stdin.readline().strip())
 os.write(4, b'\\n')
 say('status', p.wait())";
-    let directory = tempfile::tempdir().unwrap();
+    let directory = crate::support::directory();
     let file = directory.path().join("x");
     fs::write(&file, format!("exec {}\n", quoted(&script(driver)))).unwrap();
     let mut pty = Pty::bash();

@@ -26,7 +26,7 @@ fn diary(file: &Path) -> Vec<String> {
 #[test]
 fn the_leader_of_a_session_hears_of_the_hangup_once() {
     for way in BOTH {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = crate::support::directory();
         let file = directory.path().join("diary");
         let mut pty = Pty::start(&way.command(&diary(&file)));
         let read = || fs::read_to_string(&file).unwrap_or_default();
@@ -43,7 +43,7 @@ fn the_leader_of_a_session_hears_of_the_hangup_once() {
 #[test]
 fn under_nohup_a_command_outlives_its_terminal() {
     for way in BOTH {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = crate::support::directory();
         let at = |name: &str| directory.path().join(name);
         fifo(&at("go"));
         let here = directory.path().display().to_string();
@@ -106,7 +106,7 @@ os.set_blocking(2, True)";
 fn after_a_hangup_whoever_was_asked_for_it_gets_it_all_the_same() {
     // A script around: the launcher is no leader, and hears of the hangup by its shell's end only.
     for way in BOTH {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = crate::support::directory();
         let file = directory.path().join("diary");
         let text = format!("{} {}; :", way.prefix(), quoted(&diary(&file)));
         let mut command = beside("sh");

@@ -90,7 +90,7 @@ fn a_child_that_was_there_before_is_not_the_commands() {
 
 #[test]
 fn a_child_that_was_there_before_and_ends_is_not_taken_for_the_command() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = crate::support::directory();
     let script = "mkfifo p; cat p >/dev/null & exec \"$CHG\" -- sh -c 'echo >p; echo $PPID; read x; exit 4'";
     let mut actor = Actor::start(beside("sh").args(["-c", script]).current_dir(&directory));
     let launcher = actor.number();
@@ -118,7 +118,7 @@ fn descriptors_reach_the_command_and_none_of_ours_do() {
 #[test]
 fn a_closed_standard_output_is_closed_for_the_command() {
     for way in BOTH {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = crate::support::directory();
         let mut script =
             way.script("bash", "$RUN bash -c '[ -e /proc/self/fd/1 ] || echo closed >seen' >&- 2>&-");
         script.current_dir(&directory).status().unwrap();
@@ -159,7 +159,7 @@ fn when_the_command_closes_its_input_the_writer_sees_it() {
 
 #[test]
 fn a_lock_that_the_command_lets_go_is_free() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = crate::support::directory();
     let script = "exec 9>lock; flock 9; exec \"$CHG\" -- sh -c 'exec 9>&-; echo free; read x'";
     let mut actor = Actor::start(beside("sh").args(["-c", script]).current_dir(&directory));
     assert_eq!(actor.line(), "free");

@@ -144,33 +144,22 @@ fn the_group_tells_the_service_the_session_and_the_container() {
             "container trainer",
             "python3, container trainer",
         ),
-        (
-            "system.slice/docker-{I}.scope",
-            container("docker", Value::Null),
-            "container 0123456789ab",
-            "python3, container 0123456789ab",
-        ),
-        (
-            "docker/{I}",
-            container("docker", Value::Null),
-            "container 0123456789ab",
-            "python3, container 0123456789ab",
-        ),
-        (
-            "system.slice/nerdctl-{I}.scope",
-            container("containerd", Value::Null),
-            "container 0123456789ab",
-            "python3, container 0123456789ab",
-        ),
+    ];
+    let containers = [
+        ("system.slice/docker-{I}.scope", "docker"),
+        ("docker/{I}", "docker"),
+        ("system.slice/nerdctl-{I}.scope", "containerd"),
         (
             "kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1f.slice/cri-containerd-{I}.scope",
-            container("kubernetes", Value::Null),
-            "container 0123456789ab",
-            "python3, container 0123456789ab",
+            "kubernetes",
         ),
-    ];
+    ]
+    .map(|(group, engine)| {
+        let about = "python3, container 0123456789ab";
+        (group, container(engine, Value::Null), "container 0123456789ab", about)
+    });
     let worker = host.me().takes_without_asking(&[0], "python3");
-    for (group, origin, owner, about) in scenes {
+    for (group, origin, owner, about) in scenes.into_iter().chain(containers) {
         groups.put(worker.pid(), &group.replace("{I}", &id));
         let process = only_process(&host, 0);
         assert_eq!((&process["origin"], &process["user"]), (&origin, &json!(owner)), "{group}");

@@ -156,7 +156,7 @@ fn a_multiplexer_keeps_its_server() {
         crate::support::skip("no tmux here");
         return;
     }
-    let directory = tempfile::tempdir().unwrap();
+    let directory = crate::support::directory();
     let socket = directory.path().join("socket");
     let tmux = |words: &[&str]| {
         let mut tmux = beside("tmux");
@@ -177,7 +177,7 @@ fn a_multiplexer_keeps_its_server() {
 
 #[test]
 fn a_name_that_looks_like_a_stat_line_deceives_nobody() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = crate::support::directory();
     let path = directory.path().join("a) R 1");
     fs::copy("/bin/sleep", &path).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();

@@ -18,7 +18,7 @@ struct Ground(TempDir);
 
 impl Ground {
     fn new() -> Self {
-        let ground = Self(tempfile::tempdir().unwrap());
+        let ground = Self(crate::support::directory());
         ground.lay_out();
         ground
     }

@@ -26,7 +26,7 @@ fn what_the_command_does_below_itself_does_not_wake_the_launcher() {
 
 /// The calls of the launcher as strace writes them.
 fn trace(text: &str) -> Option<Vec<String>> {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = crate::support::directory();
     let file = directory.path().join("calls");
     let traced = |words: &[&str]| {
         let mut strace = beside("strace");

@@ -244,7 +244,7 @@ fn threads(pid: i32) -> usize {
 
 #[test]
 fn however_early_the_launcher_is_killed_the_command_does_not_stay() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = crate::support::directory();
     for try_number in 0..60_u64 {
         let file = directory.path().join(try_number.to_string());
         let text = format!("echo $$ >{}; exec sleep 1000", file.display());

@@ -44,6 +44,24 @@ fn said_once(text: &str, what: &str) {
     assert_eq!(text.matches(what).count(), 1, "{what:?} in {text}");
 }
 
+/// A run whose command ends with its input.
+fn waits_for_its_end(host: &Host) -> Job {
+    let mut run = host.me().chg(&["--", "sh", "-c", "echo up; read line; exit 7"]);
+    let run = Job::start(run.stdin(Stdio::piped()));
+    run.prints("up");
+    run
+}
+
+/// Its command ends now, which the store hears nothing of; the run says why, and ends soon and as the command did.
+fn ends_unrecorded(mut run: Job, why: &str) {
+    let since = Instant::now();
+    drop(run.child().stdin.take());
+    let ended = run.finish();
+    assert_eq!(ended.code, Some(7), "{ended}");
+    assert!(since.elapsed() < SOON, "{:?}", since.elapsed());
+    assert!(ended.stderr.contains(&format!("the release is not recorded: {why}")), "{ended}");
+}
+
 /// A run that holds the only GPU and a waiter, through a fault that `breaks` and `mends` make.
 fn is_lived_through(host: &Host, cause: &str, breaks: impl FnOnce(&Host), mends: impl FnOnce(&Host)) {
     let holder = host.me().holds(&[]);
@@ -225,18 +243,11 @@ fn a_server_with_too_many_clients_is_waited_for() {
 #[test]
 fn a_server_that_does_not_answer_holds_up_no_end_of_a_command() {
     let host = Host::on(Store::Redis, 1);
-    let mut holder = host.me().chg(&["--", "sh", "-c", "echo up; read line; exit 7"]);
-    let mut holder = Job::start(holder.stdin(Stdio::piped()));
-    holder.prints("up");
+    let holder = waits_for_its_end(&host);
     server(&host).gets(Signal::SIGSTOP);
     // So that a renewal waits for an answer when the command ends.
     renews(&holder);
-    let ended = Instant::now();
-    drop(holder.child().stdin.take());
-    let holder = holder.finish();
-    assert_eq!(holder.code, Some(7), "{holder}");
-    assert!(ended.elapsed() < SOON, "{:?}", ended.elapsed());
-    assert!(holder.stderr.contains("the release is not recorded: cannot reach the store"), "{holder}");
+    ends_unrecorded(holder, "cannot reach the store");
     server(&host).gets(Signal::SIGCONT);
     host.me().does(&["--nonblock", "--", "true"]);
 }

@@ -14,7 +14,7 @@ struct Program(tempfile::TempDir);
 
 impl Program {
     fn of(words: &[String]) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = crate::support::directory();
         std::fs::write(directory.path().join("x"), format!("exec {} \"$@\"\n", quoted(words))).unwrap();
         Self(directory)
     }
@@ -341,7 +341,7 @@ fn a_new_size_is_told_once() {
 
 #[test]
 fn a_terminal_that_is_gone_stops_neither_the_end_nor_the_status() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = crate::support::directory();
     let status = directory.path().join("status");
     let text = format!(
         "trap '' HUP; \"$CHG\" --orphans kill -- sh -c 'sleep 1000 & echo ready $!; read x; exit 3'; echo $? >{}",

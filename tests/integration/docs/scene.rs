@@ -6,7 +6,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Stdio;
 
 use super::blocks::{Block, blocks};
-use crate::support::host::{Host, can_be_others};
+use crate::support::elsewhere::can_be_a_machine;
+use crate::support::host::Host;
 use crate::support::job::Job;
 use crate::support::skip;
 
@@ -52,7 +53,7 @@ cd "$HERE"
 
 /// Plays a document; returns how many commands ran, or `None`, said aloud, where nobody can mount anything.
 pub(super) fn play(name: &str, text: &str) -> Option<usize> {
-    if !can_be_others() || !has("ip") {
+    if !can_be_a_machine() || !has("ip") {
         return None;
     }
     // Linux gives the first of the pid namespaces this number.

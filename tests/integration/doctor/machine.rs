@@ -7,7 +7,7 @@ use fakenvml::Code;
 
 use super::mending::{command, equipped, has, has_program};
 use super::{Examined, examined, judged};
-use crate::support::elsewhere::can_be_elsewhere;
+use crate::support::elsewhere::{can_be_a_machine, can_be_elsewhere};
 use crate::support::host::Host;
 use crate::support::job::Job;
 use crate::support::skip;
@@ -133,7 +133,7 @@ fn on_machine(host: &Host, prepare: &str, words: &str) -> Command {
 
 #[test]
 fn the_machines_own_pool_is_gone_back_to() {
-    if !can_be_elsewhere() {
+    if !can_be_a_machine() {
         return;
     }
     let host = equipped(Host::with_gpus(1));

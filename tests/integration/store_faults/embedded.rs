@@ -3,14 +3,13 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use super::{SOON, is_lived_through, open_sockets, renews};
+use super::{ends_unrecorded, is_lived_through, open_sockets, renews, waits_for_its_end};
 use crate::support::host::{Host, me};
-use crate::support::job::Job;
 use crate::support::probe;
 use crate::support::process::{Actor, await_state};
 use crate::support::skip;
@@ -130,9 +129,7 @@ fn a_disk_that_can_only_be_read_is_told_and_its_store_is_used_again_when_it_can_
 #[test]
 fn a_database_that_a_stopped_process_has_locked_is_not_waited_for_at_the_end() {
     let host = Host::with_gpus(1);
-    let mut holder = host.me().chg(&["--", "sh", "-c", "echo up; read line; exit 7"]);
-    let mut holder = Job::start(holder.stdin(Stdio::piped()));
-    holder.prints("up");
+    let holder = waits_for_its_end(&host);
     let locking = probe::script(&format!(
         "import sqlite3\nc = sqlite3.connect({:?}, isolation_level=None)\nc.execute('BEGIN IMMEDIATE')\nsit()",
         database(&host).display().to_string()
@@ -151,12 +148,7 @@ fn a_database_that_a_stopped_process_has_locked_is_not_waited_for_at_the_end() {
     assert!(asked.elapsed() < Duration::from_secs(4), "{:?}", asked.elapsed());
 
     renews(&holder);
-    let ended = Instant::now();
-    drop(holder.child().stdin.take());
-    let holder = holder.finish();
-    assert_eq!(holder.code, Some(7), "{holder}");
-    assert!(ended.elapsed() < SOON, "{:?}", ended.elapsed());
-    assert!(holder.stderr.contains("the release is not recorded: the store sqlite:"), "{holder}");
+    ends_unrecorded(holder, "the store sqlite:");
     locker.signal("KILL");
     locker.ends();
     host.me().does(&["--nonblock", "--", "true"]);

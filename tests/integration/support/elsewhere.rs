@@ -22,6 +22,18 @@ pub(crate) fn can_be_elsewhere() -> bool {
     can
 }
 
+/// Whether a machine of the scene's own can be played: the program makes no store by itself where it is in a container.
+pub(crate) fn can_be_a_machine() -> bool {
+    // What the kernel calls its first pid namespace (PROC_PID_INIT_INO).
+    let is_first =
+        fs::read_link("/proc/self/ns/pid").is_ok_and(|name| name.as_os_str() == "pid:[4026531836]");
+    if !is_first {
+        skip("this scene is played on a machine, and this is a container");
+        return false;
+    }
+    can_be_elsewhere()
+}
+
 impl Host {
     /// A copy of /etc in which the host's configuration says this; the words to have it in place of /etc.
     pub(crate) fn configured(&self, text: &str) -> String {

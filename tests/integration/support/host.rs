@@ -58,7 +58,7 @@ impl Host {
     }
 
     pub(crate) fn on(store: Store, count: u32) -> Self {
-        let directory = shared(tempfile::tempdir().unwrap());
+        let directory = shared(crate::support::directory());
         let redis = (store == Store::Redis).then(|| Server::start(directory.path(), &[]));
         let url = redis.as_ref().map_or_else(|| sqlite(directory.path(), "store"), Server::url);
         Self {

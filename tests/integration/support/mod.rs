@@ -19,6 +19,9 @@ use std::ffi::OsStr;
 use std::process::Command;
 use std::sync::OnceLock;
 
+use nix::sys::stat::{Mode, umask};
+use tempfile::TempDir;
+
 /// The program under test.
 pub(crate) const CHG: &str = env!("CARGO_BIN_EXE_chg");
 
@@ -48,6 +51,12 @@ pub(crate) fn unimpressed(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("env");
     command.arg("--default-signal").arg(program);
     command
+}
+
+/// A directory of a scene's own, gone with it. What is made there is as open as usual, whoever runs the tests.
+pub(crate) fn directory() -> TempDir {
+    umask(Mode::from_bits_truncate(0o022));
+    tempfile::tempdir_in(fakenvml::ground()).unwrap()
 }
 
 /// What every process of a scene has in its environment: a store of this test run with simulated GPUs enough for all

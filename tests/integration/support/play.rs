@@ -74,7 +74,7 @@ pub(crate) fn plays(shells: &[Shell], scene: impl Fn(&mut Take)) {
 
 impl Take {
     fn begin(shell: Shell, way: Way) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = crate::support::directory();
         let program = directory.path().join("run");
         let prefix = match way {
             Way::Bare => "",
