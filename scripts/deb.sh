@@ -1,14 +1,8 @@
 #!/bin/sh
 # Makes a Debian package of what scripts/stage.sh laid out; prints its name. The same input gives the same bytes.
 #   scripts/deb.sh STAGE VERSION DIRECTORY
-set -eu
-umask 022
-stage=$1
-version=$2
-out=$3
-cd "$(dirname "$0")/.."
-# shellcheck source=scripts/epoch.sh
-. scripts/epoch.sh
+# shellcheck source=scripts/packing.sh
+. "$(dirname "$0")/packing.sh"
 
 maintainer='The authors of canhazgpu <canhazgpu@canhazgpu.invalid>'
 architecture=$(dpkg --print-architecture)

@@ -2,14 +2,8 @@
 # Packs what scripts/stage.sh laid out as a tarball that needs nothing but a C library; prints its name. The same input
 # gives the same bytes.
 #   scripts/dist.sh STAGE VERSION DIRECTORY
-set -eu
-umask 022
-stage=$1
-version=$2
-out=$3
-cd "$(dirname "$0")/.."
-# shellcheck source=scripts/epoch.sh
-. scripts/epoch.sh
+# shellcheck source=scripts/packing.sh
+. "$(dirname "$0")/packing.sh"
 
 name=canhazgpu-$version-$(uname -m)-linux-gnu
 rm -rf "${out:?}/$name"
