@@ -5,10 +5,9 @@ use std::process::{Command, Stdio};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::scene::{Blind, Client, Scene, Server, hold, reservation};
+use super::scene::{Client, Scene, Server, hold, reservation};
 use super::{skip, wait_until};
 use crate::model::ids::LeaseId;
-use crate::model::verb::Outcome;
 use crate::store::StoreError;
 use crate::store::url::StoreUrl;
 
@@ -34,17 +33,7 @@ fn a_broken_connection_is_noticed_and_made_anew() {
 fn a_connection_that_breaks_before_the_commit_is_a_lost_race() {
     let Some(scene) = Scene::redis() else { return };
     let mut client = scene.pool_of(1);
-    let witness = &mut Blind::default();
-    let mut first = true;
-    let done = client.try_change(None, witness, &mut |pool, _, _| {
-        if std::mem::take(&mut first) {
-            scene.redis_says(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
-        }
-        hold(pool, reservation("a", &[0]));
-        Outcome::Done
-    });
-    done.unwrap();
-    assert_eq!((witness.confirmed.get(), witness.retracted.get()), (2, 1));
+    scene.disturbs(&mut client, &["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
 }
 
 #[test]

@@ -86,6 +86,22 @@ impl Scene {
         link.exchange(&[packed]).unwrap().remove(0)
     }
 
+    /// Somebody says this to the server when a change of this client's has been decided for the first time, and is not
+    /// committed yet: it must be a race that is lost, and decided again.
+    pub(super) fn disturbs(&self, client: &mut Client, command: &[&str]) {
+        let witness = &mut Blind::default();
+        let mut first = true;
+        let done = client.try_change(None, witness, &mut |pool, _, _| {
+            if std::mem::take(&mut first) {
+                self.redis_says(command);
+            }
+            hold(pool, reservation("a", &[0]));
+            Outcome::Done
+        });
+        done.unwrap();
+        assert_eq!((witness.confirmed.get(), witness.retracted.get()), (2, 1), "{command:?}");
+    }
+
     pub(super) fn poke(&self, key: &str, value: &str) {
         match self.database() {
             Some(database) => {
@@ -128,7 +144,7 @@ impl Scene {
 
 /// A directory that every user may enter.
 fn open_place() -> TempDir {
-    let place = tempfile::tempdir().unwrap();
+    let place = tempfile::tempdir_in(fakenvml::ground()).unwrap();
     std::fs::set_permissions(place.path(), PermissionsExt::from_mode(0o755)).unwrap();
     place
 }
