@@ -11,6 +11,8 @@ mod records;
 mod shims;
 mod store;
 
+use std::path::Path;
+
 use crate::config::{Config, ConfigError, Form, Origin, Sources, Value};
 use crate::error::Error;
 use crate::exit::Exit;
@@ -72,6 +74,11 @@ fn stay_with(finding: &mut Finding, store: &str) {
     if let Some(command) = ours.filter(|command| command.starts_with("chg ")) {
         command.push_str(&format!(" --store {}", output::quoted(store)));
     }
+}
+
+/// A path in a command that is going to be typed as it stands.
+fn word(path: &Path) -> String {
+    output::quoted(&path.to_string_lossy())
 }
 
 fn settings(config: &Config) -> Vec<SettingView> {

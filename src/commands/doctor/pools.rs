@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::records::sitter;
+use super::word;
 use crate::config::Origin;
 use crate::model::ids::GpuIndex;
 use crate::model::seen::Seat;
@@ -47,7 +48,7 @@ pub(super) fn judge(facts: &Facts) -> Vec<Finding> {
     }
     if let Some(path) = &facts.go_config {
         let message = format!("{} configures the Go canhazgpu and is not read", path.display());
-        let mend = Mend::run(format!("rm {}", path.display()))
+        let mend = Mend::run(format!("rm {}", word(path)))
             .and("when nobody needs it; 'man canhazgpu-config' shows where settings go");
         found.push(Finding::warning(Area::Pools, message, mend));
     }
@@ -68,7 +69,7 @@ fn another(directory: &Path, facts: &Facts) -> Finding {
         None => Finding::warning(
             Area::Pools,
             format!("{shown} is a pool of this machine too, which nobody uses any more"),
-            Mend::run(format!("rm -r {shown}")).and("when its reservations have ended"),
+            Mend::run(format!("rm -r {}", word(directory))).and("when its reservations have ended"),
         ),
         Some(origin) => Finding::warning(
             Area::Pools,

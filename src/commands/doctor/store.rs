@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::word;
 use crate::config::{HOST_FILE, Origin};
 use crate::model::device::Provider;
 use crate::output::{Area, Finding, Mend};
@@ -98,7 +99,7 @@ fn of_state(state: &State, why: &Why) -> Vec<Finding> {
             Area::Store,
             format!("not there, and it cannot be made: {obstacle}"),
             Some(
-                Mend::run(format!("sudo install -d -m 0777 {}", directory.display()))
+                Mend::run(format!("sudo install -d -m 0777 {}", word(directory)))
                     .and("or name another with --store"),
             ),
         )],
@@ -151,7 +152,7 @@ fn of_files(directory: &Path, files: &Files, caller: Caller, why: &Why) -> Vec<F
     let is_shared = mode & EVERYBODY == EVERYBODY || mode & ITS_GROUP == ITS_GROUP;
     if !is_shared {
         let message = format!("{shown} has mode {mode:04o}: others than uid {owner} cannot use it");
-        found.push(shut(why, message, Mend::run(format!("{sudo}chmod 0777 {shown}"))));
+        found.push(shut(why, message, Mend::run(format!("{sudo}chmod 0777 {}", word(directory)))));
     }
     let expected = mode & 0o666;
     if let Some(database) = files.database
@@ -160,7 +161,8 @@ fn of_files(directory: &Path, files: &Files, caller: Caller, why: &Why) -> Vec<F
     {
         let mode = database.mode;
         let message = format!("{shown}/pool.db has mode {mode:04o}: not everybody can write there");
-        found.push(shut(why, message, Mend::run(format!("{sudo}chmod {expected:04o} {shown}/pool.db"))));
+        let database = word(&directory.join("pool.db"));
+        found.push(shut(why, message, Mend::run(format!("{sudo}chmod {expected:04o} {database}"))));
     }
     found
 }

@@ -9,13 +9,17 @@ fn chosen(why: Why, state: State) -> Vec<Finding> {
 }
 
 fn with_modes(why: Why, directory: u32, database: u32) -> Vec<Finding> {
+    at("/srv/pool", why, directory, database)
+}
+
+fn at(place: &str, why: Why, directory: u32, database: u32) -> Vec<Finding> {
     let rights = |mode| Some(Rights { owner: Uid(7), mode });
     let files = Files { directory: rights(directory), database: rights(database) };
     let open = Open {
         pool: Some((Provider::Nvidia, 8)),
         users: Ok(3),
         owner: Some("root".into()),
-        files: Some(("/srv/pool".into(), files)),
+        files: Some((place.into(), files)),
         caller: Caller::MayChangeIt,
     };
     chosen(why, State::Open(open))
@@ -85,4 +89,14 @@ fn a_store_that_does_not_answer_is_a_problem_with_its_own_hint() {
     assert_eq!(found[1], Finding::problem(Area::Store, "cannot reach it", Some("start it")));
     let none = judge(&Facts::None { why: "this is a container".into(), hint: None });
     assert_eq!(levels(&none), [Level::Problem]);
+}
+
+#[test]
+fn a_command_that_mends_is_typed_as_it_stands_whatever_the_directory_is_called() {
+    let commands = [(0o700, 0o600), (0o777, 0o644)].map(|(directory, database)| {
+        let found = at("/srv/our pool", Why::Machine, directory, database).swap_remove(2);
+        found.mend.and_then(|mend| mend.command)
+    });
+    let expected = ["chmod 0777 '/srv/our pool'", "chmod 0666 '/srv/our pool/pool.db'"];
+    assert_eq!(commands, expected.map(|command| Some(command.to_owned())));
 }
