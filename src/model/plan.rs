@@ -120,9 +120,9 @@ fn presence(waiter: &Waiter, position: usize, seen: &Seen<'_>, now: Timestamp) -
     match waiter.client.as_ref().map_or(Life::Untestable, |client| (seen.life)(client)) {
         // It knows itself when to give up, whatever this clock says.
         Life::Alive => Presence::Here,
-        Life::Stopped | Life::Untestable if waiter.is_out_of_time(now) => Presence::Away,
         Life::Stopped => Presence::Away,
         Life::Dead => Presence::Dead,
+        Life::Untestable if waiter.is_out_of_time(now) => Presence::Away,
         Life::Untestable if is_silent(waiter, now) => Presence::Dead,
         Life::Untestable if is_stale(waiter, position, now) => Presence::Away,
         Life::Untestable => Presence::Here,

@@ -6,6 +6,7 @@ mod history;
 mod initialising;
 mod line;
 mod patience;
+mod presence;
 mod properties;
 mod releases;
 mod renewals;
