@@ -65,6 +65,9 @@ fn job(
     terminal.enter(&line)?;
     terminal.shows("<go>")?;
     std::thread::sleep(after);
+    if !matches!(key, Key::None | Key::Plug) {
+        terminal.is_given_away()?;
+    }
     let status = match key {
         Key::None => terminal.status()?,
         Key::CtrlC => {
@@ -188,6 +191,30 @@ impl Terminal {
             }
             self.look(50)?;
         }
+    }
+
+    /// Waits until the command has the terminal, or is over. A key that comes before is the shell's, which makes what it
+    /// likes of it: bash sometimes runs the command to its end and has status 130 nevertheless.
+    fn is_given_away(&mut self) -> Result<()> {
+        let deadline = Instant::now() + STUCK;
+        let prompt = format!("={{{}:", self.entered + 1);
+        let over = |screen: &[u8]| screen.windows(prompt.len()).any(|window| window == prompt.as_bytes());
+        let shell = self.shell.id().cast_signed();
+        while self.foreground()? == shell && !over(&self.screen[self.read..]) {
+            if Instant::now() > deadline {
+                return Err(format!("no command has taken the terminal within {STUCK:?}").into());
+            }
+            self.look(1)?;
+        }
+        Ok(())
+    }
+
+    /// The group that keys are for.
+    fn foreground(&self) -> Result<i32> {
+        let keyboard = self.keyboard.as_ref().ok_or("unplugged")?;
+        // SAFETY: the descriptor is open.
+        let group = unsafe { libc::tcgetpgrp(keyboard.as_raw_fd()) };
+        if group == -1 { Err(std::io::Error::last_os_error().into()) } else { Ok(group) }
     }
 
     /// Reads what the terminal shows, waiting no longer than so many milliseconds.
