@@ -130,6 +130,7 @@ fn vllm() {
             ("vllm bench mm-processor --model m -tp 2", "2"),
             ("vllm serve m --omni", "?"),
             ("vllm serve m --device cpu", "-"),
+            ("vllm serve m --device cuda -tp 2", "2"),
             ("vllm serve m -tp 4 -dp 4 --nnodes 2 --node-rank 0", "8"),
             ("vllm serve m -tp 4 -dp 4 --nnodes 2 --data-parallel-rank 1", "4"),
             ("vllm serve m -tp 8 -dp 2 --nnodes 4 --node-rank 3 --data-parallel-external-lb", "4"),
@@ -297,6 +298,7 @@ fn sglang() {
             ("sglang version", "-"),
             ("sglang render x", "-"),
             ("sglang serve --help", "-"),
+            ("sglang novelty --help", "-"),
             ("sglang serve --model-path m", "1"),
             ("sglang serve --model-path m --tp 2", "2"),
             ("sglang serve --model-path m --tp-size=2 --dp-size 2", "4"),
@@ -336,6 +338,12 @@ fn python() {
             ("python-gpu -m pip list", "1"),
             ("python-gpu -m torch.distributed.run --nproc-per-node 2 a.py", "2"),
             ("python-gpu -um torch.distributed.launch --nproc_per_node=2 a.py", "2"),
+            ("python-gpu -X dev -IW ignore -m torch.distributed.run --nproc-per-node 2 a.py", "2"),
+            ("python-gpu -Xdev -Wm -m torch.distributed.run --nproc-per-node 2 a.py", "2"),
+            (
+                "python-gpu --check-hash-based-pycs always -m torch.distributed.run --nproc-per-node 2 a.py",
+                "2",
+            ),
             ("python-gpu -mtorch.distributed.run a.py", "?"),
             ("python-gpu -m accelerate.commands.launch --num_processes 2 a.py", "2"),
             ("python-gpu -m vllm.entrypoints.openai.api_server --model m -tp 2", "2"),
@@ -347,8 +355,13 @@ fn python() {
 
 #[test]
 fn the_override_goes_before_any_judgement_but_asking() {
-    let lines =
-        [("vllm serve m -tp two", "3"), ("vllm novelty", "3"), ("torchrun a.py", "3"), ("vllm --help", "-")];
+    let lines = [
+        ("vllm serve m -tp two", "3"),
+        ("vllm novelty", "3"),
+        ("torchrun a.py", "3"),
+        ("vllm serve m --device cpu", "3"),
+        ("vllm --help", "-"),
+    ];
     table(&[(OVERRIDE, "3")], &[], &lines);
     table(&[(OVERRIDE, "0")], &[], &[("vllm serve m -tp 2", "-"), ("docker run --gpus all i", "-")]);
     table(&[(OVERRIDE, "all")], &[], &[("vllm serve m", "all")]);
