@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nix::unistd::{Gid, Group, Uid, User};
 
-use super::patience::answers_within;
+use super::patience::{NoAnswer, answers_within};
 
 const FILE: &str = "/etc/passwd";
 /// How long the directory may take.
@@ -63,12 +63,14 @@ fn asked<Q: Send + Sync + 'static, A: Send + 'static>(
     if HANGS.load(Ordering::Relaxed) {
         return None;
     }
-    let Some(answer) = answers_within(PATIENCE, vec![about], ask).pop().flatten() else {
-        tracing::debug!("the accounts' directory gave no answer");
-        HANGS.store(true, Ordering::Relaxed);
-        return None;
-    };
-    answer.ok().flatten()
+    match answers_within(PATIENCE, vec![about], ask).pop()? {
+        Ok(answer) => answer.ok().flatten(),
+        Err(why) => {
+            tracing::debug!(?why, "the accounts' directory gave no answer");
+            HANGS.store(why == NoAnswer::Hung, Ordering::Relaxed);
+            None
+        }
+    }
 }
 
 #[cfg(test)]

@@ -12,9 +12,21 @@ const STACK: usize = 1024 * 1024;
 /// After so many questions without an answer no more are put.
 const MOST_STUCK: usize = 2;
 
-/// What `ask` says to each question, one after the other. There is no answer to one that takes longer than `at_most`;
-/// a thread that hangs ends with the process.
-pub(crate) fn answers_within<Q, A>(at_most: Duration, questions: Vec<Q>, ask: fn(&Q) -> A) -> Vec<Option<A>>
+/// Why a question has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoAnswer {
+    /// Not in time. A thread hangs with it, and ends with the process: it is not to be put again and again.
+    Hung,
+    /// Others hung before, or the kernel gave no thread.
+    NotAsked,
+}
+
+/// What `ask` says to each question, one after the other, where it does not take longer than `at_most` for one.
+pub(crate) fn answers_within<Q, A>(
+    at_most: Duration,
+    questions: Vec<Q>,
+    ask: fn(&Q) -> A,
+) -> Vec<Result<A, NoAnswer>>
 where
     Q: Send + Sync + 'static,
     A: Send + 'static,
@@ -27,17 +39,17 @@ where
         while answers.len() < questions.len()
             && let Ok(answer) = heard.recv_timeout(at_most)
         {
-            answers.push(Some(answer));
+            answers.push(Ok(answer));
         }
         if answers.len() == questions.len() {
             // Gone before anything is forked.
             let _ = thread.join();
         } else {
-            answers.push(None);
+            answers.push(Err(NoAnswer::Hung));
             stuck += 1;
         }
     }
-    answers.resize_with(questions.len(), || None);
+    answers.resize_with(questions.len(), || Err(NoAnswer::NotAsked));
     answers
 }
 
@@ -85,19 +97,19 @@ mod tests {
 
     #[test]
     fn each_question_has_its_answer_but_those_that_hang() {
-        assert_eq!(answers_within(LONG, vec![2, 4, 6], half), [Some(1), Some(2), Some(3)]);
+        assert_eq!(answers_within(LONG, vec![2, 4, 6], half), [Ok(1), Ok(2), Ok(3)]);
         assert_eq!(answers_within(LONG, vec![], half), []);
         // The threads that are left do nobody any harm.
-        let short = Duration::from_secs(1);
-        assert_eq!(answers_within(short, vec![2, 13, 4], half), [Some(1), None, Some(2)]);
+        let (short, hung, not_asked) = (Duration::from_secs(2), Err(NoAnswer::Hung), Err(NoAnswer::NotAsked));
+        assert_eq!(answers_within(short, vec![2, 13, 4], half), [Ok(1), hung, Ok(2)]);
         let gives_up = answers_within(short, vec![13, 2, 13, 4, 6], half);
-        assert_eq!(gives_up, [None, Some(1), None, None, None], "after two it is not tried any more");
+        assert_eq!(gives_up, [hung, Ok(1), hung, not_asked, not_asked], "after two it is not tried any more");
     }
 
     #[test]
     fn the_thread_takes_no_signals_and_the_asker_takes_them_as_before() {
         let before = current_mask();
-        let within = answers_within(LONG, vec![()], |()| current_mask()).pop().flatten().unwrap();
+        let within = answers_within(LONG, vec![()], |()| current_mask()).remove(0).unwrap();
         for signal in [Signal::INT, Signal::TERM, Signal::CHLD, Signal::WINCH, Signal(40)] {
             assert!(within.contains(signal), "{signal}");
         }

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use fakenvml::Kind;
 use serde_json::json;
 
+use crate::support::glass::Glass;
 use crate::support::host::{Host, can_be_others};
 use crate::support::job::Job;
 use crate::support::process::state;
@@ -41,6 +42,20 @@ fn who_hangs_in_the_kernel_keeps_nobody_from_looking() {
     let told = format!("1028MB used by PID {pid} (python3)");
     assert!(host.line(0).ends_with(&told), "{}", host.line(0));
     assert!(host.line(1).contains(&format!("PID {} ", worker.pid())), "{}", host.line(1));
+    // Whoever watches asks once and not again and again: each question costs a thread.
+    let mut watch = host.me().chg(&["status", "--watch", "1"]);
+    let mut glass = Glass::start(watch.env("TERM", "xterm-256color"), 120, 40);
+    let threads = |of: i32| fs::read_dir(format!("/proc/{of}/task")).unwrap().count();
+    glass.waits_for("both", |rows| rows.iter().filter(|row| row.contains("python3")).count() >= 2);
+    let others = ["second", "third"].map(|name| {
+        let other = host.me().takes_without_asking(&[1], name);
+        glass.waits_for(name, |rows| rows.iter().any(|row| row.contains(name)));
+        other
+    });
+    assert_eq!(threads(glass.pty.leader()), 2, "its own, and the one that hangs");
+    glass.pty.types("q");
+    glass.pty.ends_with(0);
+    drop(others);
     // Nor is it in the way of whoever wants another GPU.
     drop(worker);
     host.me().does(&["-G", "1", "--nonblock", "--", "true"]);
