@@ -3,6 +3,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -35,14 +36,19 @@ pub(super) fn defiant(command: &[OsString]) -> Option<&str> {
     let judged = shim::judge(name, arguments, &world())?;
     let is_rewritten = matches!(&judged.arguments, Arguments::Known(kept) if kept.as_slice() != arguments);
     // A host file or another machine's name: its launcher then goes by those.
-    let is_unclear = name != "accelerate" && matches!(judged.needs, shim::Needs::Unclear(_));
-    let is_container = matches!(name, "docker" | "podman");
-    (!is_container && (is_rewritten || is_unclear)).then_some(name)
+    let is_unclear = matches!(name, "deepspeed" | "ds") && matches!(judged.needs, shim::Needs::Unclear(_));
+    (is_rewritten || is_unclear).then_some(name)
 }
 
 /// What a judgement may look at.
 fn world() -> World<'static> {
-    World { variable: &|name| env::var(name).ok(), read: &|path| std::fs::read_to_string(path).ok() }
+    World { variable: &|name| env::var(name).ok(), read: &read_file }
+}
+
+/// A pipe, as `<(…)` makes one, can be read once, and that is for the program to do.
+fn read_file(path: &Path) -> Option<String> {
+    let is_file = fs::metadata(path).is_ok_and(|found| found.is_file());
+    is_file.then(|| fs::read_to_string(path).ok()).flatten()
 }
 
 /// What a shim was called for.

@@ -2,24 +2,36 @@
 
 use std::path::Path;
 
-use super::words::{Options, shell_words};
+use super::words::{Names, Options, shell_words};
 use super::{Needs, Verdict, World, vllm};
+
+const SERVER: Names = &["--serve-cmd"];
+const STARTUP: Names = &["--startup-cmd"];
+
+/// Names that may be abbreviated, and what an abbreviation of one of them could mean besides.
+const KNOWN: Names = &[
+    "--serve-cmd",
+    "--serve-params",
+    "--server-ready-timeout",
+    "--startup-cmd",
+    "--startup-params",
+    "--strict-params",
+    "--dry-run",
+];
 
 /// What the words after `sweep` come to: the most that one of its runs takes.
 pub(super) fn needs(words: &[String], world: &World<'_>) -> Verdict {
-    let options = Options::of(words);
+    let options = Options::abbreviated(words, KNOWN);
     let (option, usual) = match words.first().map(String::as_str) {
         None | Some("plot" | "plot_pareto") => return Ok(Needs::Nothing),
-        Some("startup") => ("--startup-cmd", Some("vllm bench startup")),
-        Some(_) => ("--serve-cmd", None),
+        Some("startup") => (STARTUP, Some("vllm bench startup")),
+        Some(_) => (SERVER, None),
     };
     if options.has(&["--dry-run"]) {
         return Ok(Needs::Nothing);
     }
-    let line = match option {
-        "--startup-cmd" => options.value(&["--startup-cmd"]),
-        _ => options.value(&["--serve-cmd"]),
-    };
+    let line = options.value(option);
+    let option = option[0];
     // Without it the program shows its usage.
     let Some(line) = line.or(usual.map(str::to_owned)) else { return Ok(Needs::Nothing) };
     let command = shell_words(&line).ok_or_else(|| format!("{option} is '{line}'"))?;
@@ -66,6 +78,7 @@ fn record_words(record: &serde_json::Value) -> Option<Vec<String>> {
         serde_json::Value::String(text) => Some(format!("--{key}={text}")),
         serde_json::Value::Number(number) => Some(format!("--{key}={number}")),
         serde_json::Value::Bool(true) => Some(format!("--{key}")),
+        serde_json::Value::Bool(false) => Some(format!("--no-{key}")),
         _ => None,
     };
     Some(parameters.iter().filter_map(word).collect())

@@ -70,6 +70,7 @@ fn vllm() {
                 "{\"slow\": {\"tensor_parallel_size\": 1}, \"fast\": {\"tensor_parallel_size\": 2}}",
             ),
             ("bad.json", "[1]"),
+            ("all.json", "[{\"data_parallel_external_lb\": false}]"),
             ("same.json", "[{\"max_num_seqs\": 2}]"),
         ],
         &[
@@ -117,6 +118,9 @@ fn vllm() {
             ("vllm bench sweep serve --serve-cmd 'vllm serve m' --serve-params none.json", "?"),
             ("vllm bench sweep serve --serve-cmd 'vllm serve m --device-ids 1'", "?"),
             ("vllm bench sweep serve --serve-cmd 'vllm serve m -tp 2' --dry-run", "-"),
+            ("vllm bench sweep serve --serve-c 'vllm serve m -tp 2' --serve_p vary.json", "4"),
+            ("vllm bench sweep serve --serve 'vllm serve m -tp 2'", "-"),
+            ("vllm bench sweep serve --serve-cmd 'vllm serve m -dp 2 -dpe' --serve-params all.json", "2"),
             ("vllm bench sweep startup", "1"),
             ("vllm bench sweep startup --startup-params vary.json", "4"),
             ("vllm bench sweep serve --serve-cmd './start.sh'", "?"),

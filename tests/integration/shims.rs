@@ -92,6 +92,13 @@ fn each_program_gets_as_many_gpus_as_its_command_line_needs() {
 }
 
 #[test]
+fn a_pipe_is_left_for_the_program_to_read() {
+    let here = Shimmed::new(2);
+    here.file("bin/deepspeed", "#!/bin/sh\ncat \"$2\"\n");
+    assert_eq!(here.shell("mkfifo hosts; echo here >hosts & deepspeed -H hosts t.py"), "here\n");
+}
+
+#[test]
 fn a_container_is_given_what_was_reserved_and_a_label_that_says_so() {
     let here = Shimmed::new(4);
     here.file("bin/docker", "#!/bin/sh\necho \"$CANHAZGPU_RESERVATION\"\nprintf '%s\\n' \"$@\"\n");
@@ -179,6 +186,7 @@ fn without_its_shim_a_program_that_picks_gpus_itself_is_warned_of() {
         "deepspeed t.py --num_gpus 2",
         "vllm serve m --device-ids 1",
         "docker run --gpus all i",
+        "accelerate launch --num_processes 3 --num_machines 2 t.py",
         "python3 -m x",
     ] {
         let ended = here.run(&format!("{bare} {line}"));
