@@ -12,7 +12,7 @@ const DATA: Names = &["--data-parallel-size", "--dp-size", "--dp"];
 const PIPELINE: Names = &["--pipeline-parallel-size", "--pp-size", "--pp"];
 /// Until it goes, it turns the data parallel size into that of the attention, where that is not said.
 const SHARED: Names = &["--enable-dp-attention"];
-const ATTENTION: Names = &["--attn-dp-size"];
+const ATTENTION: Names = &["--attn-dp-size", "--attention-data-parallel-size"];
 /// Of its image and video models: over all machines, whatever the sizes say.
 const GPUS: Names = &["--num-gpus"];
 const MACHINES: Names = &["--nnodes"];
@@ -45,6 +45,7 @@ const KNOWN: Names = &[
     "--gpu-id-step",
     "--device",
     "--attn-dp-size",
+    "--attention-data-parallel-size",
     "--use-ray",
 ];
 

@@ -316,6 +316,7 @@ fn sglang() {
             ("sglang serve --config base.yaml", "?"),
             ("sglang serve m --tp 8 --attn-dp-size 8", "8"),
             ("sglang serve m --tp 8 --attn-dp-size 4 --dp-size 2 --enable-dp-attention", "16"),
+            ("sglang serve m --tp 8 --attention-data-p 4 --dp-size 2 --enable-dp-attention", "16"),
             ("sglang serve m --device xpu --tp 2", "-"),
             ("sglang generate --model-path m --num-gpus 8 --nnodes 2", "4"),
             ("sglang generate --model-path m --num-gpus 2 --prompt x", "2"),
