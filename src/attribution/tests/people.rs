@@ -57,6 +57,18 @@ fn a_process_is_told_with_all_that_belongs_to_it() {
 }
 
 #[test]
+fn of_a_command_line_without_end_the_beginning_is_told() {
+    let mut command = sleep();
+    command.args(vec!["0"; 50_000]);
+    let running = Running::start(&mut command);
+    wait_until("its words are there", || closely(running.pid()).command.len() > 2);
+    let told = closely(running.pid()).command;
+    assert_eq!(told[..3], ["sleep", "1000", "0"]);
+    let length: usize = told.iter().map(|word| word.len() + 1).sum();
+    assert!((60_000..=65_537).contains(&length), "{length} bytes");
+}
+
+#[test]
 fn a_login_survives_a_change_of_user() {
     const NAME: &str = "attribution::tests::people::a_login_survives_a_change_of_user";
     if role().is_some() {
