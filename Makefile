@@ -38,7 +38,9 @@ test-gpu: build ## Check the program against this machine's real GPUs (77: there
 test-packages: deb ## Try the packages in fresh roots of this system (as root; ten minutes)
 	@if [ "$$(id -u)" -eq 0 ]; then \
 	    scripts/needs.sh mmdebstrap tmux && \
-	    scripts/clean-root.sh source && scripts/clean-root.sh package "$$(ls -t $(DIST)/*.deb | head -n 1)"; \
+	    $(CARGO) build --release --locked -p fakenvml && package="$$(ls -t $(DIST)/*.deb | head -n 1)" && \
+	    scripts/clean-root.sh source && scripts/clean-root.sh package "$$package" && \
+	    scripts/clean-root.sh systemd "$$package" "$(RELEASE)/libfakenvml.so"; \
 	else echo 'SKIP: fresh roots are made by root alone'; fi
 
 lint: ## Check format, lints, shell scripts and manual pages

@@ -2,17 +2,20 @@
 # Plays in a fresh root of this distribution, with nothing in it but what is named, what people do with the program.
 #   scripts/clean-root.sh source           a newcomer with a checkout: make try, make install, make uninstall
 #   scripts/clean-root.sh package DEB      an administrator with a Debian package: dpkg -i, apt purge
+#   scripts/clean-root.sh systemd DEB LIBRARY   services, sessions and logins of a systemd that runs there, with the driver's
+#                                          test double as LIBRARY
 # Needs root, mmdebstrap, tmux, a network, and for the first a Rust toolchain, which is lent to the root read-only.
 set -eu
 
 here=$(cd "$(dirname "$0")/.." && pwd)
 scene=${1:-}
-export PACKAGE="${2:-}"
+export PACKAGE="${2:-}" LIBRARY="${3:-}"
 case $scene in
 source) parts=ca-certificates,gcc,libc6-dev,make ;;
 package) parts=bash-completion,fish,git,less,libnss-extrausers,man-db,python3-minimal,zsh ;;
+systemd) parts=dbus,dbus-user-session,libpam-systemd,openssh-client,openssh-server,python3-minimal,sudo,systemd,systemd-sysv,tmux ;;
 *)
-    sed -n '2,5s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,7s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac
