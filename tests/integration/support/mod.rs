@@ -39,17 +39,23 @@ pub(crate) fn beside(program: &str) -> Command {
     command
 }
 
-/// A command that signals reach though whoever started the tests ignores them: a shell's `&` does.
+/// A command that signals reach though whoever started the tests ignores them: a shell's `&` does. `make test` has words
+/// for the makes of the scenes too, which are not meant for them.
 pub(crate) fn unimpressed(program: impl AsRef<OsStr>) -> Command {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
     let (hup, int, quit, term) = (1, 2, 3, 15);
     let tried = [hup, int, quit, term].map(|signal| 1_u64 << (signal - 1)).iter().sum::<u64>();
-    if u64::from_str_radix(ignored.trim(), 16).unwrap() & tried == 0 {
-        return Command::new(program);
+    let mut command = if u64::from_str_radix(ignored.trim(), 16).unwrap() & tried == 0 {
+        Command::new(program)
+    } else {
+        let mut command = Command::new("env");
+        command.arg("--default-signal").arg(program);
+        command
+    };
+    for words in ["MAKEFLAGS", "MFLAGS", "MAKELEVEL"] {
+        command.env_remove(words);
     }
-    let mut command = Command::new("env");
-    command.arg("--default-signal").arg(program);
     command
 }
 
