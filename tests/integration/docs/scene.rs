@@ -2,7 +2,7 @@
 //! and stand-ins for the programs that its commands start.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
 use super::blocks::{Block, blocks};
@@ -54,11 +54,6 @@ cd "$HERE"
 /// Plays a document; returns how many commands ran, or `None`, said aloud, where nobody can mount anything.
 pub(super) fn play(name: &str, text: &str) -> Option<usize> {
     if !can_be_a_machine() || !has("ip") {
-        return None;
-    }
-    // Linux gives the first of the pid namespaces this number.
-    if fs::metadata("/proc/self/ns/pid").is_ok_and(|found| found.ino() != 0xEFFF_FFFC) {
-        skip("the documents speak of a machine, and this is a container");
         return None;
     }
     let host = Host::with_gpus(8);
