@@ -65,6 +65,10 @@ pub(super) trait Backend {
 
     fn abandon(&mut self);
 
+    /// After [`Granting::NotNow`]: keeps the others from taking GPUs until the next commit, if that can be had within
+    /// moments.
+    fn seize(&mut self, until: Instant) -> Result<(), StoreError>;
+
     fn history(&mut self, range: Range<Timestamp>, each: &mut dyn FnMut(Ended)) -> Result<(), StoreError>;
 
     fn owner(&mut self) -> Result<Option<Uid>, StoreError>;
@@ -102,7 +106,7 @@ pub(super) fn transact(
                 backend.abandon();
                 // Whoever gives something back meanwhile does not stand behind us.
                 turn = None;
-                std::thread::sleep(jittered(Duration::from_millis(2), Duration::from_millis(6)));
+                backend.seize(until)?;
                 continue;
             }
             Err(_) => {

@@ -158,6 +158,46 @@ fn a_lock_of_the_go_program_is_waited_for() {
     assert_eq!(witness.confirmed.get(), 0, "no seat is taken for a grant that has to wait");
 }
 
+/// A client of the Go program that asks a slow driver under its lock, and takes it again at once.
+#[test]
+fn a_lock_that_is_hardly_ever_free_is_had_in_between() {
+    let Some(scene) = Scene::redis() else { return };
+    let mut client = scene.pool_of(1);
+    let over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let is_over = || over.load(std::sync::atomic::Ordering::SeqCst);
+            while !is_over() {
+                let taken =
+                    scene.redis_says(&["SET", "canhazgpu:allocation_lock", "locked", "NX", "EX", "10"]);
+                if taken == redis::Value::Okay {
+                    std::thread::sleep(Duration::from_millis(150));
+                    scene.redis_says(&["DEL", "canhazgpu:allocation_lock"]);
+                }
+            }
+        });
+        for turn in 0..5 {
+            let id = format!("turn-{turn}");
+            let witness = &mut Blind::default();
+            let done = client.try_change(None, witness, &mut |pool, _, _| {
+                hold(pool, reservation(&id, &[0]));
+                Outcome::Done
+            });
+            let done =
+                done.map(|_| client.change(|pool| end(pool, &id, Timestamp(1_795_445_470_000_000_000))));
+            if done.is_err() || turn == 4 {
+                over.store(true, std::sync::atomic::Ordering::SeqCst);
+            }
+            assert!(done.is_ok(), "{turn}: {done:?}");
+        }
+    });
+    assert_eq!(
+        scene.redis_says(&["EXISTS", "canhazgpu:allocation_lock"]),
+        redis::Value::Int(0),
+        "given back"
+    );
+}
+
 /// The Go program takes what it reads as free, and nothing else: what is given back meanwhile is nothing to it.
 #[test]
 fn what_takes_no_gpu_does_not_wait_for_the_lock() {

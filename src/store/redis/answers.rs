@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 
 use redis::{FromRedisValue, Value};
 
-use super::commands::BEFORE_GPUS;
+use super::commands::{BEFORE_GPUS, Lock};
 use super::fault::{Fault, answered};
 use crate::model::ids::{GpuIndex, Timestamp};
 use crate::model::record::PoolRecord;
 use crate::store::records::{Cell, Head, Queued, Raw, gpu_key};
 use crate::store::session::Session;
-use crate::store::transaction::{Commit, Granting};
+use crate::store::transaction::Commit;
 
 /// What the first exchange of a transaction brought.
 pub(super) struct FirstLook {
     pub(super) raw: Raw,
     pub(super) now: Timestamp,
-    pub(super) granting: Granting,
+    pub(super) lock: Lock,
     /// The named id has ended.
     pub(super) over: bool,
 }
@@ -60,7 +60,11 @@ pub(super) fn first_look(
     Ok(FirstLook {
         raw,
         now: clock(session, &time)?,
-        granting: if lock == Value::Int(0) { Granting::Allowed } else { Granting::NotNow },
+        lock: match lock {
+            Value::Nil => Lock::Free,
+            Value::BulkString(name) if name == session.candidate.as_bytes() => Lock::Ours,
+            _ => Lock::Theirs,
+        },
         over,
     })
 }

@@ -8,8 +8,21 @@ use crate::store::history::KEPT;
 use crate::store::records::{Changes, EndedLines, Queued, Write, entry_key, gpu_key};
 use crate::store::url::{RedisUrl, Secret};
 
+/// Who grants GPUs at the moment, by the lock of the Go program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Lock {
+    #[default]
+    Free,
+    Ours,
+    Theirs,
+}
+
 pub(super) const HISTORY: &str = "usage_history_sorted";
 const QUEUE: &str = "queue";
+/// What the Go program grants under.
+const LOCK: &str = "allocation_lock";
+/// A transaction takes moments; whoever is killed in it holds the others up for no longer than this.
+const LOCKED_FOR_MS: u32 = 2000;
 /// Ended ids and when: a set of its own, because the history can only be searched by time.
 const ENDED: &str = "ended";
 
@@ -39,7 +52,7 @@ impl Keys {
     /// are not watched: each is its own client's, and their looks must not disturb anybody.
     pub(super) fn first_look(&self, gpus: &[GpuIndex], named: Option<&LeaseId>) -> Vec<Cmd> {
         let mut watch = cmd("WATCH");
-        for key in ["gpu_count", "provider", "pool", "allocation_lock", QUEUE] {
+        for key in ["gpu_count", "provider", "pool", LOCK, QUEUE] {
             watch.arg(self.of(key));
         }
         for index in gpus {
@@ -49,7 +62,7 @@ impl Keys {
             cmd("UNWATCH"),
             watch,
             cmd("TIME"),
-            cmd("EXISTS").arg(self.of("allocation_lock")).take(),
+            self.get(LOCK),
             self.get("gpu_count"),
             self.get("provider"),
             self.get("pool"),
@@ -85,9 +98,18 @@ impl Keys {
         commands
     }
 
-    /// The whole commit. With no changes it still tells whether anything watched has changed.
-    pub(super) fn commit(&self, changes: &Changes, now: Timestamp) -> Vec<Cmd> {
+    /// Takes the lock as the Go program does, under a name that nobody else gives it.
+    pub(super) fn lock(&self, name: &str) -> Cmd {
+        cmd("SET").arg(self.of(LOCK)).arg(name).arg("NX").arg("PX").arg(LOCKED_FOR_MS).take()
+    }
+
+    /// The whole commit. With no changes it still tells whether anything watched has changed. A lock of ours is given
+    /// back with it: had it run out, the commit would not be made.
+    pub(super) fn commit(&self, changes: &Changes, now: Timestamp, lock: Lock) -> Vec<Cmd> {
         let mut commands = vec![cmd("MULTI")];
+        if lock == Lock::Ours {
+            commands.push(cmd("DEL").arg(self.of(LOCK)).take());
+        }
         commands.extend(changes.writes.iter().map(|write| self.write(write)));
         if !changes.ended.is_empty() {
             let kept = i64::try_from(KEPT.as_secs()).unwrap_or(i64::MAX);

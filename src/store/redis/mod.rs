@@ -13,8 +13,8 @@ use super::history::PAGE;
 use super::interrupt::Interrupt;
 use super::open::Options;
 use super::records::{Changes, ended, load};
-use super::session::Session;
-use super::transaction::{Backend, Commit, Purpose, View};
+use super::session::{Session, jittered};
+use super::transaction::{Backend, Commit, Granting, Purpose, View};
 use super::url::RedisUrl;
 use crate::model::ids::{GpuIndex, LeaseId, Timestamp, Uid};
 use crate::model::reservation::Ended;
@@ -31,7 +31,7 @@ mod talk;
 #[cfg(feature = "tls")]
 mod tls;
 
-use commands::Keys;
+use commands::{Keys, Lock};
 use fault::Fault;
 pub(super) use link::{Limits, Link};
 
@@ -47,7 +47,12 @@ pub(super) struct RedisStore {
     link: Option<Link>,
     /// The pool's GPUs when last seen: watched and read before it is known whether they still are.
     guess: BTreeSet<GpuIndex>,
+    /// As it was at the last look.
+    lock: Lock,
 }
+
+/// How long a lock is tried for between two looks at the pool.
+const SEIZING: Duration = Duration::from_secs(2);
 
 /// Enough for most hosts, so that the first transaction need not ask twice.
 const FIRST_GUESS: u32 = 8;
@@ -58,7 +63,7 @@ impl RedisStore {
         let keys = Keys::under(&options.prefix);
         let (password_file, guess) =
             (options.password_file.clone(), (0..FIRST_GUESS).map(GpuIndex).collect());
-        Self { url, password_file, keys, limits, session, link: None, guess }
+        Self { url, password_file, keys, limits, session, link: None, guess, lock: Lock::Free }
     }
 
     /// Whether the server has a pool with this prefix; for looking around before another store is made.
@@ -87,7 +92,9 @@ impl RedisStore {
             self.guess = members;
         }
         let loaded = load(first.raw, &self.session.candidate, &mut self.session.accounts);
-        Ok((View { loaded, now: first.now, granting: first.granting }, first.over))
+        self.lock = first.lock;
+        let granting = if first.lock == Lock::Theirs { Granting::NotNow } else { Granting::Allowed };
+        Ok((View { loaded, now: first.now, granting }, first.over))
     }
 }
 
@@ -117,7 +124,7 @@ impl Backend for RedisStore {
     }
 
     fn commit(&mut self, changes: &Changes, now: Timestamp) -> Result<Commit, StoreError> {
-        let commands = self.keys.commit(changes, now);
+        let commands = self.keys.commit(changes, now, self.lock);
         let answers = match self.exchange(&commands) {
             Ok(answers) => answers,
             Err(fault) => return self.uncommitted(fault),
@@ -134,6 +141,20 @@ impl Backend for RedisStore {
 
     fn abandon(&mut self) {
         // The next look begins by forgetting what was watched.
+    }
+
+    /// The Go program asks a slow driver under its lock and takes it again at once: it is free for a millisecond.
+    fn seize(&mut self, until: Instant) -> Result<(), StoreError> {
+        let request = [self.keys.lock(&self.session.candidate)];
+        let until = until.min(Instant::now() + SEIZING);
+        loop {
+            let answer = self.patiently(until, |store| store.ask(&request, "allocation_lock"))?.pop();
+            let is_ours = answer.is_some_and(|answer| answer != Value::Nil);
+            if is_ours || Instant::now() >= until || self.session.interrupt.has_come() {
+                return Ok(());
+            }
+            std::thread::sleep(jittered(Duration::from_micros(200), Duration::from_micros(800)));
+        }
     }
 
     fn history(&mut self, range: Range<Timestamp>, each: &mut dyn FnMut(Ended)) -> Result<(), StoreError> {

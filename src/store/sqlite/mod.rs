@@ -134,6 +134,11 @@ impl Backend for SqliteStore {
         });
     }
 
+    fn seize(&mut self, _: Instant) -> Result<(), StoreError> {
+        // Whoever has begun a change keeps everybody else from it.
+        Ok(())
+    }
+
     fn history(&mut self, range: Range<Timestamp>, each: &mut dyn FnMut(Ended)) -> Result<(), StoreError> {
         let until = Instant::now() + self.session.patience;
         self.ready(until)?;
