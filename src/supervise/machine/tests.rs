@@ -84,8 +84,14 @@ fn what_shares_the_keyboard_with_a_pager_gets_it_back_only_if_it_had_it() {
     assert_eq!(m.on(Stopped(Signal::TSTP, Front::Ours)), [StopSelf(Signal::TSTP)]);
     assert_eq!(m.on(Asked(Signal::CONT, Sender::Other, Front::Ours)), [Renew, WAKE]);
     assert_eq!(m.on(Stopped(Signal::TTIN, Front::Ours)), [GiveTerminal, WAKE]);
-    assert_eq!(m.on(Stopped(Signal::TSTP, Front::Command)), [TakeTerminal, StopSelf(Signal::TSTP)]);
-    assert_eq!(m.on(Asked(Signal::CONT, Sender::Other, Front::Ours)), [Renew, GiveTerminal, WAKE]);
+    for _ in 0..2 {
+        assert_eq!(m.on(Stopped(Signal::TSTP, Front::Command)), [TakeTerminal, StopSelf(Signal::TSTP)]);
+        assert_eq!(m.on(Asked(Signal::CONT, Sender::Other, Front::Ours)), [Renew, GiveTerminal, WAKE]);
+    }
+    let _ = m.on(Stopped(Signal::TSTP, Front::Command));
+    assert_eq!(m.on(Asked(Signal::CONT, Sender::Other, Front::Elsewhere)), [Renew, WAKE], "bg takes it");
+    assert_eq!(m.on(Stopped(Signal::TTIN, Front::Elsewhere)), [StopSelf(Signal::TTIN)]);
+    assert_eq!(m.on(Asked(Signal::CONT, Sender::Other, Front::Ours)), [Renew, WAKE], "it has to ask again");
 }
 
 #[test]
@@ -116,6 +122,13 @@ fn where_we_cannot_be_stopped_a_background_reader_is_left_stopped_instead_of_spi
         let _ = m.on(Stopped(by, Front::Elsewhere));
         assert_eq!(m.on(NotStopped(Front::Elsewhere)), []);
     }
+}
+
+#[test]
+fn a_background_reader_that_is_brought_to_the_foreground_before_we_stop_gets_the_terminal() {
+    let mut m = machine();
+    let _ = m.on(Stopped(Signal::TTIN, Front::Elsewhere));
+    assert_eq!(m.on(NotStopped(Front::Ours)), [GiveTerminal, WAKE]);
 }
 
 #[test]
@@ -186,6 +199,8 @@ fn an_ignored_signal_is_passed_on_but_means_nothing_to_us() {
     let mut m = Machine::new(options, SignalSet::EMPTY.with(Signal::TERM), Keyboard::ForCommand);
     assert_eq!(m.on(asked(Signal::TERM)), [Send(Child, Signal::TERM)]);
     assert_eq!((m.disturbed, m.pressure()), (false, Pressure::None));
+    let _ = m.on(TimeIsUp);
+    assert_eq!(m.on(asked(Signal::TERM)), [Send(Child, Signal::TERM)], "nor does it hurry the end");
 }
 
 #[test]
