@@ -31,11 +31,18 @@ pub(crate) fn in_order(world: &World, random: &mut Random) -> Result<()> {
     if world.place.kind == Kind::Redis && random.happens(75) {
         let data = if random.happens(60) { Data::Lost } else { Data::Kept };
         chaos::crash(world, Duration::from_millis(random.between(0, 600)), data)?;
-        let back = Instant::now();
-        wait_until("the holder is recorded again", || watch::is_recorded(world, 0, &name))?;
-        world.note(&format!("{name} was recorded again after {:?}", back.elapsed()));
-        if back.elapsed() > watch::RECORDED {
-            world.wrong(&format!("{name} was recorded again after {:?} only", back.elapsed()));
+        let (back, mut slowest) = (Instant::now(), Duration::ZERO);
+        wait_until("the holder is recorded again", || {
+            let begun = Instant::now();
+            let is_recorded = watch::is_recorded(world, 0, &name);
+            slowest = slowest.max(begun.elapsed());
+            is_recorded
+        })?;
+        let took = back.elapsed();
+        world.note(&format!("{name} was recorded again after {took:?}, the slowest look {slowest:?}"));
+        // The holder does no more than a few looks do, on a machine that is as busy.
+        if took > watch::RECORDED + 2 * slowest {
+            world.wrong(&format!("{name} was recorded again after {took:?} only; a look takes {slowest:?}"));
         }
         wait_until("all stand in line again", || waiting(world) == Some(places))?;
     }
