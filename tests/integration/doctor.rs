@@ -8,7 +8,7 @@ use fakenvml::Code;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::support::host::{Host, Store, can_be_others};
+use crate::support::host::{Host, Store, can_be_others, me};
 use crate::support::job::{Ended, Job};
 use crate::support::wait::wait_for;
 
@@ -207,7 +207,9 @@ fn what_a_killed_run_left_is_stale_until_somebody_looks() {
     let (level, mend) = wait_for("the command to be dead too", || {
         let found = doctor(&host);
         let is_stale = found.of("records").iter().any(|(_, message)| message.contains("not cleared away"));
-        is_stale.then(|| found.with("records", "of root (GPU 0) is over and was not cleared away yet"))
+        is_stale.then(|| {
+            found.with("records", &format!("of {} (GPU 0) is over and was not cleared away yet", me()))
+        })
     });
     assert_eq!(level, "warning");
     assert!(mend.contains("chg status"), "{mend}");

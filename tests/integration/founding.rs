@@ -13,7 +13,9 @@ use super::support::skip;
 #[test]
 fn a_store_for_a_group_is_made_once() {
     let host = Host::with_gpus(1);
-    let group = Group::from_gid(getgid()).unwrap().expect("a group with a name").name;
+    let Some(Group { name: group, .. }) = Group::from_gid(getgid()).unwrap() else {
+        return skip("this scene needs a group that has a name");
+    };
     let store = host.path("ours");
     let url = format!("sqlite:{}", store.display());
     let found = || host.me().runs(&["admin", "--group", &group, "--store", &url]);
