@@ -180,3 +180,12 @@ fn a_damaged_record_costs_one_gpu_and_an_admin_throws_it_away() {
     assert_eq!(world.apply(&admin(), &reset(0)), Outcome::Done);
     assert_eq!(world.granted(2, nonblock("b", count(1))).gpus, gpus(&[0]));
 }
+
+#[test]
+fn a_reservation_with_an_intruder_on_its_gpu_is_no_reason_to_keep_others_waiting() {
+    let mut world = World::with_gpus(2);
+    world.granted(1, run("h", exactly(&[0])));
+    world.use_gpu(0, 9, "intruder");
+    world.waits(2, run("wide", count(2)));
+    assert_eq!(world.granted(3, run("b", count(1))).gpus, gpus(&[1]), "a release alone would not do for it");
+}
