@@ -303,7 +303,10 @@ fn reachable(directory: &Path) -> PathBuf {
     }
     // By way of another process: written by this one, it would be open for writing in whatever another test forks at that
     // moment, and what is open for writing cannot be executed.
-    let copy = directory.join("chg");
+    let place = directory.join("built");
+    fs::create_dir(&place).unwrap();
+    fs::set_permissions(&place, Permissions::from_mode(0o755)).unwrap();
+    let copy = place.join("chg");
     let copied = Command::new("cp").arg(built).arg(&copy).status();
     assert!(copied.unwrap().success(), "the program can be copied");
     copy
