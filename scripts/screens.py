@@ -63,7 +63,7 @@ def main(source, columns, picture):
             elif character != " ":
                 draw.text((left, top), character, fill=colour, font=strong if bold else regular)
     # Few colours, so a palette loses nothing that an eye would see.
-    image.quantize(128, dither=Image.Dither.NONE).save(picture, optimize=True)
+    image.quantize(255, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(picture, optimize=True)
 
 
 main(sys.argv[1], int(sys.argv[2]), sys.argv[3])
