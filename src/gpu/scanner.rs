@@ -15,9 +15,12 @@ use super::wire::{Identity, Said, Slot};
 use crate::model::device::Device;
 use crate::model::ids::{Megabytes, Pid};
 use crate::model::seen::{GpuSeen, Measured, Reading, Unknown};
+use crate::sys::process::is_running;
 
 /// How long a helper that was killed, and is not stuck, may take to disappear.
 const LAST_BREATH: Duration = Duration::from_millis(100);
+/// How long one may take that is kept from it by others who want the processor.
+const LONG_BREATH: Duration = Duration::from_secs(1);
 
 /// Where GPUs are looked for.
 #[derive(Debug)]
@@ -365,7 +368,16 @@ impl Farewell {
 
 impl Drop for Farewell {
     fn drop(&mut self) {
-        self.process.is_gone(Instant::now() + self.patience);
+        let begun = Instant::now();
+        let mut is_gone = self.process.is_gone(begun + self.patience);
+        // On a machine under load it waits for its turn to die, and not for the driver.
+        while !is_gone
+            && !self.patience.is_zero()
+            && is_running(self.process.pid())
+            && begun.elapsed() < LONG_BREATH
+        {
+            is_gone = self.process.is_gone(Instant::now() + self.patience);
+        }
     }
 }
 

@@ -34,10 +34,20 @@ pub(crate) fn is_empty(group: Pid) -> bool {
 
 /// Whether a process is stopped, by a signal or a tracer; `false` where that cannot be seen.
 pub(crate) fn is_stopped(pid: Pid) -> bool {
-    let stat = std::fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
+    matches!(state(pid), Some(b'T' | b't'))
+}
+
+/// Whether a process is on a processor, or waits for one; `false` where that cannot be seen.
+pub(crate) fn is_running(pid: Pid) -> bool {
+    state(pid) == Some(b'R')
+}
+
+/// The letter of /proc/PID/stat.
+fn state(pid: Pid) -> Option<u8> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
     // The name before it may hold anything, brackets too.
-    let name_ends = stat.iter().rposition(|&byte| byte == b')');
-    matches!(name_ends.and_then(|end| stat.get(end + 2)), Some(b'T' | b't'))
+    let name_ends = stat.iter().rposition(|&byte| byte == b')')?;
+    stat.get(name_ends + 2).copied()
 }
 
 /// From now on orphans below us become our children instead of init's.
