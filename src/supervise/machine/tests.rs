@@ -95,6 +95,15 @@ fn what_shares_the_keyboard_with_a_pager_gets_it_back_only_if_it_had_it() {
 }
 
 #[test]
+fn what_shares_the_keyboard_and_lost_it_to_another_job_has_to_ask_again() {
+    let mut m = Machine::new(Options::default(), SignalSet::EMPTY, Keyboard::Shared);
+    assert_eq!(m.on(Stopped(Signal::TTIN, Front::Ours)), [GiveTerminal, WAKE]);
+    for front in [Front::Elsewhere, Front::Ours] {
+        assert_eq!(m.on(Asked(Signal::CONT, Sender::Other, front)), [Renew, WAKE], "{front:?}");
+    }
+}
+
+#[test]
 fn without_a_terminal_a_stopped_command_does_not_stop_us() {
     for by in [Signal::STOP, Signal::TSTP, Signal::TTIN] {
         assert_eq!(machine().on(Stopped(by, Front::NoTerminal)), []);
