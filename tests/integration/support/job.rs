@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::wait::{wait_for, wait_until};
+use super::wait::{PATIENCE, wait_for, wait_until};
 
 /// What an event reaches by itself takes less; what only a timer would find takes longer (a waiter looks by itself
 /// every three seconds).
@@ -61,7 +61,15 @@ impl Job {
     }
 
     fn hears(&self, from: &str, heard: &Heard, text: &str) {
-        wait_until(&format!("{text:?} on {from}; so far: {}", self.so_far()), || heard.text().contains(text));
+        let deadline = Instant::now() + PATIENCE;
+        while !heard.text().contains(text) {
+            assert!(
+                Instant::now() < deadline,
+                "waited in vain: {text:?} on {from}; so far: {}",
+                self.so_far()
+            );
+            thread::sleep(Duration::from_millis(2));
+        }
     }
 
     pub(crate) fn stdout(&self) -> String {
