@@ -28,15 +28,18 @@ pub(crate) fn escape(text: &str) -> Cow<'_, str> {
 pub(super) enum Within {
     /// `[note: …]`.
     Brackets,
-    /// `PID 12345 (python3, …)`, and names in a list.
+    /// `UNKNOWN (…)`.
     Parentheses,
+    /// `PID 12345 (python3, …)`, and names in a list.
+    List,
 }
 
 impl Within {
     const fn is_mark(self, c: char) -> bool {
         match self {
             Self::Brackets => matches!(c, '[' | ']'),
-            Self::Parentheses => matches!(c, '[' | ']' | '(' | ')' | ','),
+            Self::Parentheses => matches!(c, '[' | ']' | '(' | ')'),
+            Self::List => matches!(c, '[' | ']' | '(' | ')' | ','),
         }
     }
 }
@@ -147,7 +150,8 @@ mod tests {
     fn what_would_end_its_place_in_a_line_becomes_visible() {
         let text = "x] (y), [z";
         assert_eq!(clip_within(Within::Brackets, text, 40), "x\\u{5d} (y), \\u{5b}z");
-        assert_eq!(clip_within(Within::Parentheses, text, 80), "x\\u{5d} \\u{28}y\\u{29}\\u{2c} \\u{5b}z");
+        assert_eq!(clip_within(Within::Parentheses, text, 80), "x\\u{5d} \\u{28}y\\u{29}, \\u{5b}z");
+        assert_eq!(clip_within(Within::List, text, 80), "x\\u{5d} \\u{28}y\\u{29}\\u{2c} \\u{5b}z");
         assert_eq!(clip_within(Within::Brackets, "\x1b]", 40), "\\u{1b}\\u{5d}");
         assert_eq!(clip_within(Within::Brackets, "plain", 3), "pl…");
     }

@@ -15,7 +15,7 @@ type Fit = fn(&str) -> String;
 
 /// A name as it stands in a line.
 pub(super) fn shown(text: &str) -> String {
-    clip_within(Within::Parentheses, text, NAME)
+    clip_within(Within::List, text, NAME)
 }
 
 /// Somebody who holds or asks: `alice`, `alice (label)`, `root (login alice)`, `root (login alice, label)`.

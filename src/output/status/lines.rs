@@ -137,7 +137,7 @@ pub(super) fn slice_and_use(gpu: &GpuView, slice: &Slice) -> String {
             format!("{} - {}", people::by(&names), people::used_by(used, users))
         }
     };
-    format!("{}: {told}", clip_within(Within::Parentheses, &slice.profile, PROFILE))
+    format!("{}: {told}", clip_within(Within::List, &slice.profile, PROFILE))
 }
 
 /// Processes beside the holder's that nobody is accused of.

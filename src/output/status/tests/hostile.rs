@@ -36,9 +36,14 @@ fn a_name_cannot_command_the_terminal_or_forge_a_line() {
     );
 }
 
-/// What the lines are put together with, in order.
+/// What the lines are put together with, in order. The reason of an UNKNOWN is prose, with commas of its own.
 fn structure(lines: &[Line], marks: &[char]) -> String {
-    plain(lines).matches(|c| marks.contains(&c) || c == '\n').collect()
+    let of = |line: &Line| {
+        let line = line.plain();
+        let is_prose = line.contains(": UNKNOWN (");
+        line.matches(|c| marks.contains(&c) && !(is_prose && c == ',')).collect::<String>()
+    };
+    lines.iter().map(of).collect::<Vec<_>>().join("\n")
 }
 
 proptest! {
