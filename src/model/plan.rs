@@ -43,7 +43,7 @@ pub(crate) struct Plan<'j> {
 #[cfg(test)]
 pub(crate) fn grants(pool: &Pool, seen: &Seen<'_>, now: Timestamp) -> Vec<(LeaseId, Vec<GpuIndex>)> {
     let judged = occupancies(pool, seen, now);
-    let supply = Supply::judged(pool, seen, &judged);
+    let supply = Supply::judged(pool, &judged);
     plan_ahead(pool.waiters.len(), pool, supply, Some(seen), now).grants
 }
 
@@ -90,10 +90,9 @@ pub(crate) fn to_ring(
     now: Timestamp,
     but: Option<&LeaseId>,
 ) -> Vec<LeaseId> {
-    let judged = seen.map(|seen| (seen, occupancies(pool, seen, now)));
-    let supply = judged
-        .as_ref()
-        .map_or_else(|| Supply::recorded(pool), |(seen, judged)| Supply::judged(pool, seen, judged));
+    let judged = seen.map(|seen| occupancies(pool, seen, now));
+    let supply =
+        judged.as_ref().map_or_else(|| Supply::recorded(pool), |judged| Supply::judged(pool, judged));
     let served = plan_ahead(pool.waiters.len(), pool, supply, seen, now).grants;
     let moved_up = |(position, waiter): (usize, &Waiter)| position < LOOKING && waiter.looked == now;
     pool.waiters

@@ -6,15 +6,13 @@ use crate::model::ids::GpuIndex;
 use crate::model::occupancy::{Claim, Occupancy, Role, Usage};
 use crate::model::pool::Pool;
 use crate::model::process::Process;
-use crate::model::seen::{Seen, Unknown};
 use crate::model::verb::{Blocker, User, Why};
 
-use super::supply::{Ask, Supply, new_number};
+use super::supply::{Ask, Supply};
 
 /// Every GPU that would do for `ask` and cannot be had, with the reason.
 pub(in crate::model) fn blockers(
     pool: &Pool,
-    seen: &Seen<'_>,
     judged: &BTreeMap<GpuIndex, Occupancy>,
     supply: &Supply<'_>,
     ask: &Ask<'_>,
@@ -24,13 +22,13 @@ pub(in crate::model) fn blockers(
         .values()
         .filter(|occupancy| ask.wants(occupancy.gpu) && !usable.contains(&occupancy.gpu))
         .filter_map(|occupancy| {
-            let why = why(pool, seen, supply, occupancy)?;
+            let why = why(pool, supply, occupancy)?;
             Some(Blocker { gpu: occupancy.gpu, why })
         })
         .collect()
 }
 
-fn why(pool: &Pool, seen: &Seen<'_>, supply: &Supply<'_>, occupancy: &Occupancy) -> Option<Why> {
+fn why(pool: &Pool, supply: &Supply<'_>, occupancy: &Occupancy) -> Option<Why> {
     let gpu = occupancy.gpu;
     let why = match (&occupancy.claim, &occupancy.usage) {
         (Claim::Damaged { .. }, _) => Why::Damaged,
@@ -47,10 +45,6 @@ fn why(pool: &Pool, seen: &Seen<'_>, supply: &Supply<'_>, occupancy: &Occupancy)
         (Claim::Seated(seat), _) => Why::Seat { by: seat.holder() },
         (Claim::Nobody { .. }, Usage::Unknown(unknown)) => Why::Unknown(unknown.clone()),
         (Claim::Nobody { .. }, usage) => {
-            if let Some(number) = new_number(pool, seen, gpu) {
-                let message = format!("the driver counts it as GPU {number} now");
-                return Some(Why::Unknown(Unknown::Error { message }));
-            }
             if let Some(taker) = supply.taken_by(gpu) {
                 let waiter = pool.waiters.iter().find(|waiter| waiter.id == *taker)?;
                 return Some(Why::SetAside { for_holder: waiter.holder.clone() });

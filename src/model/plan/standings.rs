@@ -12,7 +12,7 @@ use super::{Presence, blockers, occupancies, presence};
 /// Everybody in line who lives, the head first, with what keeps each there.
 pub(crate) fn standings(pool: &Pool, seen: &Seen<'_>, now: Timestamp) -> Vec<(Waiter, Standing)> {
     let judged = occupancies(pool, seen, now);
-    let mut supply = Supply::judged(pool, seen, &judged);
+    let mut supply = Supply::judged(pool, &judged);
     let mut line: Vec<(Waiter, Standing)> = Vec::new();
     for (place, waiter) in pool.waiters.iter().enumerate() {
         let presence = presence(waiter, place, seen, now);
@@ -21,7 +21,7 @@ pub(crate) fn standings(pool: &Pool, seen: &Seen<'_>, now: Timestamp) -> Vec<(Wa
         }
         let ask = Ask::of_waiter(waiter);
         let turn = supply.turn(pool, &ask);
-        let mut blocked_by = blockers(pool, seen, &judged, &supply, &ask);
+        let mut blocked_by = blockers(pool, &judged, &supply, &ask);
         // What the Go program has given it in part is held for it.
         blocked_by.retain(|blocker| !waiter.allocated.contains(&blocker.gpu));
         let standing = Standing {

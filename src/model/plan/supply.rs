@@ -8,7 +8,6 @@ use crate::model::occupancy::{Claim, Occupancy, Role, Usage};
 use crate::model::pool::{Pool, SlotState};
 use crate::model::request::{Demand, InUse, Request};
 use crate::model::reservation::{Holder, UntilExit};
-use crate::model::seen::Seen;
 use crate::model::share::Share;
 use crate::model::strategy::Candidate;
 use crate::model::waiter::Waiter;
@@ -114,11 +113,8 @@ impl Turn {
 
 impl<'j> Supply<'j> {
     /// By all that was seen.
-    pub(crate) fn judged(pool: &Pool, seen: &Seen<'_>, judged: &'j BTreeMap<GpuIndex, Occupancy>) -> Self {
-        let stock = |gpu: GpuIndex| match judged.get(&gpu) {
-            Some(occupancy) if new_number(pool, seen, gpu).is_none() => stock_of(occupancy),
-            _ => Stock::Out,
-        };
+    pub(crate) fn judged(pool: &Pool, judged: &'j BTreeMap<GpuIndex, Occupancy>) -> Self {
+        let stock = |gpu: GpuIndex| judged.get(&gpu).map_or(Stock::Out, stock_of);
         let stock = pool.slots.keys().map(|gpu| (*gpu, stock(*gpu))).collect();
         Self { stock, judged: Some(judged), taken: BTreeMap::new(), promised: Vec::new() }
     }
@@ -239,13 +235,6 @@ impl<'j> Supply<'j> {
             Demand::AllFree => self.stock.keys().any(coming),
         }
     }
-}
-
-/// The number that the driver gives the GPU of this slot, where it is another one: granting the slot would hand out
-/// somebody else's GPU.
-pub(super) fn new_number(pool: &Pool, seen: &Seen<'_>, gpu: GpuIndex) -> Option<GpuIndex> {
-    let uuid = pool.slots.get(&gpu)?.uuid.as_ref()?;
-    seen.gpu(uuid).map(|found| found.device.index).filter(|index| *index != gpu)
 }
 
 fn stock_of(occupancy: &Occupancy) -> Stock {

@@ -41,7 +41,7 @@ impl Pool {
             self.drop_waiters(std::slice::from_ref(&request.id), moment.now);
             return Outcome::Refused(refusal);
         }
-        let supply = Supply::judged(self, moment.seen, &judged);
+        let supply = Supply::judged(self, &judged);
         let plan = plan_ahead(place, self, supply, Some(moment.seen), moment.now);
         let turn = plan.supply.turn(self, &Ask::of_request(request, &actor.holder));
         match turn {
@@ -60,7 +60,7 @@ impl Pool {
                 let ask = Ask::of_request(request, &actor.holder);
                 let shortage = Shortage {
                     available: plan.supply.usable(&ask),
-                    blocked_by: blockers(self, moment.seen, &judged, &plan.supply, &ask),
+                    blocked_by: blockers(self, &judged, &plan.supply, &ask),
                     share: turn.over_share(),
                 };
                 self.postpone(request, waiter, place, plan.dead, shortage, moment)
