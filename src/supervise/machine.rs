@@ -173,10 +173,10 @@ impl Machine {
             }
             // What the command sends to its parent was never meant for itself.
             Asked(_, Sender::Command, _) => vec![],
-            Asked(wants @ (Signal::TTIN | Signal::TTOU), Sender::Kernel, _)
+            Asked(wants @ (Signal::TTIN | Signal::TTOU), Sender::Kernel, front)
                 if self.held == Held::ByCommand =>
             {
-                self.yield_keyboard(wants)
+                self.yield_keyboard(wants, front)
             }
             Asked(signal, sender, _) => self.asked(signal, sender),
             TimeIsUp => self.time_is_up(),
@@ -260,12 +260,17 @@ impl Machine {
     }
 
     /// Somebody who shares our group, such as a pager or the program that started us, wants the terminal and was stopped
-    /// for it. The job stops as a whole, so that its shell sees it; once it is continued the terminal is our group's, and
-    /// the command has to ask for it.
-    fn yield_keyboard(&mut self, wants: Signal) -> Actions {
+    /// for it. We stop with him, so that a shell sees the whole job stop; the command goes on. Once the job is continued
+    /// the terminal is our group's, and the command has to ask for it.
+    fn yield_keyboard(&mut self, wants: Signal, front: Front) -> Actions {
         self.keyboard = Keyboard::Shared;
         self.held = Held::ByUs;
-        vec![Action::Send(Target::Group, wants)]
+        if front == Front::Ours {
+            // Continued already.
+            return vec![];
+        }
+        self.suspended = Some(Suspended { by: wants, held: Held::ByUs });
+        vec![Action::StopSelf(wants)]
     }
 
     fn asked(&mut self, signal: Signal, sender: Sender) -> Actions {

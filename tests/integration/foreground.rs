@@ -107,7 +107,7 @@ fn a_job_is_ended_continued_and_waited_for_by_its_number() {
             take.enters("run sh -c 'echo $$ >command; exec sleep 1000' &");
             take.glimpses("prompt> ");
             let command = number_in(&take.path("command"));
-            take.enters(&format!("kill -{signal} %1; wait %1; echo status $?"));
+            take.enters(&format!("kill -{signal} %1; wait $!; echo status $?"));
             take.glimpses("status ");
             let status = take.pty.sees("\n");
             take.notes(format!("{signal}: {}", status.trim()));

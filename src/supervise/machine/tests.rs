@@ -313,8 +313,7 @@ fn whoever_has_taken_the_foreground_meanwhile_keeps_it() {
 fn who_shares_our_group_and_wants_the_keyboard_gets_it_and_the_command_asks_from_then_on() {
     for wants in [Signal::TTIN, Signal::TTOU] {
         let mut m = handed_over();
-        assert_eq!(m.on(Asked(wants, Sender::Kernel, Front::Command)), [Send(Group, wants)]);
-        assert_eq!(m.on(Stopped(wants, Front::Command)), [TakeTerminal, StopSelf(wants)]);
+        assert_eq!(m.on(Asked(wants, Sender::Kernel, Front::Command)), [StopSelf(wants)]);
         assert_eq!(m.on(Asked(Signal::CONT, Sender::Other, Front::Ours)), [Renew, WAKE]);
         assert_eq!(m.on(Stopped(wants, Front::Ours)), [GiveTerminal, WAKE]);
     }
