@@ -66,6 +66,8 @@ pub(super) enum Action {
     TakeTerminal,
     /// Answered with [`Event::NotStopped`] if it could not be; else with the SIGCONT that ended it.
     StopSelf(Signal),
+    /// The kernel has stopped the others of our group, who may have been continued since.
+    StopLikeTheOthers(Signal),
     /// We may have been stopped for long: show that we live before anything else goes on.
     Renew,
     StartTimer(Duration),
@@ -123,12 +125,21 @@ pub(super) enum Keyboard {
     Shared,
 }
 
+/// Whether we are alone in our process group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Company {
+    Alone,
+    /// A script, a make, the other end of a pipe: what the keyboard sends is for them too.
+    Others,
+}
+
 /// The supervisor of one command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Machine {
     options: Options,
     ignored: SignalSet,
     keyboard: Keyboard,
+    pub(super) company: Company,
     phase: Phase,
     held: Held,
     suspended: Option<Suspended>,
@@ -140,11 +151,12 @@ pub(super) struct Machine {
 impl Machine {
     /// `ignored`: what we were started with as ignored. The command ignores it too, unless it chose otherwise, so it is
     /// passed on but means nothing to us.
-    pub(super) fn new(options: Options, ignored: SignalSet, keyboard: Keyboard) -> Self {
+    pub(super) fn new(options: Options, ignored: SignalSet, keyboard: Keyboard, company: Company) -> Self {
         Self {
             options,
             ignored,
             keyboard,
+            company,
             phase: Phase::Running,
             held: Held::ByUs,
             suspended: None,
@@ -173,10 +185,10 @@ impl Machine {
             }
             // What the command sends to its parent was never meant for itself.
             Asked(_, Sender::Command, _) => vec![],
-            Asked(wants @ (Signal::TTIN | Signal::TTOU), Sender::Kernel, front)
+            Asked(wants @ (Signal::TTIN | Signal::TTOU), Sender::Kernel, _)
                 if self.held == Held::ByCommand =>
             {
-                self.yield_keyboard(wants, front)
+                self.yield_keyboard(wants)
             }
             Asked(signal, sender, _) => self.asked(signal, sender),
             TimeIsUp => self.time_is_up(),
@@ -246,6 +258,11 @@ impl Machine {
     }
 
     fn resume(&mut self, front: Front) -> Actions {
+        // A SIGCONT throws away the SIGTTIN that came before it: somebody else was stopped and brought to the foreground.
+        let unheard = self.company == Company::Others && self.suspended.is_none() && front == Front::Ours;
+        if unheard && self.held == Held::ByCommand {
+            self.share_keyboard();
+        }
         let held = self.suspended.take().map_or(self.held, |suspended| suspended.held);
         let given = self.give_back(front, held);
         if given.is_none() && front != Front::Command {
@@ -262,15 +279,14 @@ impl Machine {
     /// Somebody who shares our group, such as a pager or the program that started us, wants the terminal and was stopped
     /// for it. We stop with him, so that a shell sees the whole job stop; the command goes on. Once the job is continued
     /// the terminal is our group's, and the command has to ask for it.
-    fn yield_keyboard(&mut self, wants: Signal, front: Front) -> Actions {
+    fn yield_keyboard(&mut self, wants: Signal) -> Actions {
+        self.share_keyboard();
+        vec![Action::StopLikeTheOthers(wants)]
+    }
+
+    fn share_keyboard(&mut self) {
         self.keyboard = Keyboard::Shared;
         self.held = Held::ByUs;
-        if front == Front::Ours {
-            // Continued already.
-            return vec![];
-        }
-        self.suspended = Some(Suspended { by: wants, held: Held::ByUs });
-        vec![Action::StopSelf(wants)]
     }
 
     fn asked(&mut self, signal: Signal, sender: Sender) -> Actions {

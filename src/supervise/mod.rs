@@ -34,8 +34,8 @@ use nix::errno::Errno;
 
 use self::clock::Clock;
 use self::leftovers::Task;
-use self::machine::{Keyboard, Machine};
-use self::run::{Company, Parts, Supervisor};
+use self::machine::{Company, Keyboard, Machine};
+use self::run::{Parts, Supervisor};
 use self::settle::Ending;
 use self::status::{Outcome, Settled};
 use crate::model::ids::Pid;
@@ -213,6 +213,11 @@ impl AtGate {
         let Some(waiting) = self.0.take() else { unreachable!("only go and drop take it, and both end it") };
         let ignored = inherited::ignored();
         let keyboard = if is_all_ours() { Keyboard::ForCommand } else { Keyboard::Shared };
+        let company = if leads_own_group() && keyboard == Keyboard::ForCommand {
+            Company::Alone
+        } else {
+            Company::Others
+        };
         let mut parts = Parts {
             child: waiting.gated.pid,
             home: process::own_session(),
@@ -220,18 +225,13 @@ impl AtGate {
             inbox: waiting.inbox,
             unread: Vec::new(),
             terminal: Terminal::controlling(),
-            machine: Machine::new(waiting.options, ignored, keyboard),
+            machine: Machine::new(waiting.options, ignored, keyboard, company),
             options: waiting.options,
             ignored,
             clock: Clock::start(waiting.options.timeout),
             ear: None,
             // Our own broken pipe shows as an error where we wrote.
             passed: SignalSet::EMPTY.with(Signal::PIPE),
-            company: if leads_own_group() && keyboard == Keyboard::ForCommand {
-                Company::Alone
-            } else {
-                Company::Others
-            },
             foreign: waiting.foreign,
         };
         parts.start();

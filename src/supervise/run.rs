@@ -9,12 +9,12 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::clock::{Clock, Due};
 use super::leftovers::{Life, Task, descendants, is_below, is_watched_over};
-use super::machine::{Action, Actions, Event, Front, Machine, Sender, Target};
+use super::machine::{Action, Actions, Company, Event, Front, Machine, Sender, Target};
 use super::{Leftover, News, Notice, OnLost, Options, Surroundings};
 use crate::model::ids::Pid;
 use crate::sys::ear::Ear;
 use crate::sys::inbox::{Inbox, Letter, Source};
-use crate::sys::process::{Stop, group_of, own_pid, stop_own_group};
+use crate::sys::process::{Stop, group_of, own_pid, stop_like_the_others, stop_own_group};
 use crate::sys::signal::{Recipient, Signal, SignalSet, send};
 use crate::sys::terminal::{Foreground, Terminal};
 use crate::sys::wait::{self, Status, Which};
@@ -37,19 +37,10 @@ pub(super) struct Parts {
     /// Listens in the command's group for those that are in ours with us. Made when the terminal is handed over.
     pub(super) ear: Option<Ear>,
     /// Whether anybody is.
-    pub(super) company: Company,
     /// What we have sent to our own group, and to ourselves with it.
     pub(super) passed: SignalSet,
     /// Children of ours that are not the command's.
     pub(super) foreign: BTreeSet<Pid>,
-}
-
-/// Whether we are alone in our process group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Company {
-    Alone,
-    /// A script, a make, the other end of a pipe: what the keyboard sends is for them too.
-    Others,
 }
 
 /// The parts at work.
@@ -189,6 +180,12 @@ impl Supervisor<'_> {
                         self.tell(Event::NotStopped(self.parts.front()));
                     }
                 }
+                Action::StopLikeTheOthers(by) => {
+                    let Parts { clock, terminal, .. } = &mut self.parts;
+                    // The job was brought back to the foreground.
+                    let is_over = || terminal.as_ref().map(Terminal::foreground) == Some(Foreground::Ours);
+                    clock.paused(|| stop_like_the_others(by, is_over));
+                }
                 Action::Renew => self.around.resumed(),
                 Action::SayTimeIsUp => self.around.say(Notice::TimeIsUp),
                 Action::NameUndying => self.name_undying(&descendants(own_pid(), &self.parts.foreign)),
@@ -222,12 +219,16 @@ impl Parts {
             Action::TakeTerminal => drop(self.terminal.as_ref().map(Terminal::take)),
             Action::StartTimer(span) => self.clock.start_timer(span),
             Action::KillTree => self.kill_tree(),
-            Action::StopSelf(_) | Action::Renew | Action::SayTimeIsUp | Action::NameUndying => {}
+            Action::StopSelf(_)
+            | Action::StopLikeTheOthers(_)
+            | Action::Renew
+            | Action::SayTimeIsUp
+            | Action::NameUndying => {}
         }
     }
 
     fn give_terminal(&mut self) {
-        if self.company == Company::Others && self.ear.is_none() {
+        if self.machine.company == Company::Others && self.ear.is_none() {
             // Without one they hear of a key when the command died of it (see `Machine::owes_own_group`).
             self.ear = Ear::in_group(self.child).ok();
             self.foreign.extend(self.ear.as_ref().map(Ear::pid));

@@ -74,16 +74,42 @@ pub(crate) fn stop_own_group(by: Signal) -> Stop {
         return Stop::Over;
     }
     let before = disposition(by);
-    let only = SignalSet::EMPTY.with(by);
     set_disposition(by, Disposition::Default);
     // Generating a stop signal discards a pending SIGCONT, so one that is pending below came after it.
     let _ = send(Recipient::OwnGroup, by);
-    mask(Mask::Unblock, only);
-    mask(Mask::Block, only);
+    take_effect(by);
     if before == Disposition::Ignore {
         set_disposition(by, before);
     }
     if pending().contains(Signal::CONT) { Stop::Over } else { Stop::Discarded }
+}
+
+/// Stops ourselves as `by` has stopped the others of our group, unless they have been continued, or `is_over` tells so.
+/// Returns when somebody continued us.
+pub(crate) fn stop_like_the_others(by: Signal, is_over: impl FnOnce() -> bool) {
+    if pending().contains(Signal::CONT) {
+        return;
+    }
+    let before = disposition(by);
+    set_disposition(by, Disposition::Default);
+    // Blocked: who continues us from here on takes it away again.
+    let _ = send(Recipient::Process(own_pid().0), by);
+    if is_over() {
+        set_disposition(by, Disposition::Ignore);
+        set_disposition(by, before);
+        return;
+    }
+    take_effect(by);
+    if before == Disposition::Ignore {
+        set_disposition(by, before);
+    }
+}
+
+/// Lets a blocked signal act if it is pending.
+fn take_effect(signal: Signal) {
+    let only = SignalSet::EMPTY.with(signal);
+    mask(Mask::Unblock, only);
+    mask(Mask::Block, only);
 }
 
 /// Ends this process as the signal ends one by default, so that our parent sees what it would have seen of the

@@ -3,7 +3,8 @@
 use super::*;
 
 use Action::{
-    GiveTerminal, KillTree, NameUndying, Renew, SayTimeIsUp, Send, StartTimer, StopSelf, TakeTerminal,
+    GiveTerminal, KillTree, NameUndying, Renew, SayTimeIsUp, Send, StartTimer, StopLikeTheOthers, StopSelf,
+    TakeTerminal,
 };
 use Event::{Asked, Ended, LeaseLost, NotStopped, Stopped, TimeIsUp, TimerOver};
 use Target::{Child, Group, GroupAndChild};
@@ -12,11 +13,11 @@ const KILL: [Action; 2] = [KillTree, StartTimer(LAST_BREATH)];
 const WAKE: Action = Send(Group, Signal::CONT);
 
 fn machine() -> Machine {
-    Machine::new(Options::default(), SignalSet::EMPTY, Keyboard::ForCommand)
+    Machine::new(Options::default(), SignalSet::EMPTY, Keyboard::ForCommand, Company::Alone)
 }
 
 fn with(options: Options) -> Machine {
-    Machine::new(options, SignalSet::EMPTY, Keyboard::ForCommand)
+    Machine::new(options, SignalSet::EMPTY, Keyboard::ForCommand, Company::Alone)
 }
 
 /// One in whose terminal the command is in the foreground.
@@ -41,14 +42,14 @@ fn the_terminal_is_handed_over_at_once_only_if_it_is_ours_and_nobody_else_may_wa
     for front in [Front::NoTerminal, Front::Command, Front::Elsewhere] {
         assert_eq!(machine().start(front), []);
     }
-    let mut piped = Machine::new(Options::default(), SignalSet::EMPTY, Keyboard::Shared);
+    let mut piped = Machine::new(Options::default(), SignalSet::EMPTY, Keyboard::Shared, Company::Others);
     assert_eq!(piped.start(Front::Ours), []);
     assert_eq!(machine().start(Front::Ours), [GiveTerminal]);
 }
 
 #[test]
 fn a_command_that_stops_for_want_of_the_terminal_gets_it_as_often_as_it_needs() {
-    let mut m = Machine::new(Options::default(), SignalSet::EMPTY, Keyboard::Shared);
+    let mut m = Machine::new(Options::default(), SignalSet::EMPTY, Keyboard::Shared, Company::Others);
     for by in [Signal::TTIN, Signal::TTOU] {
         assert_eq!(m.on(Stopped(by, Front::Ours)), [GiveTerminal, WAKE]);
     }
@@ -80,7 +81,7 @@ fn a_background_read_stops_us_as_it_stops_the_command_and_fg_hands_over() {
 
 #[test]
 fn what_shares_the_keyboard_with_a_pager_gets_it_back_only_if_it_had_it() {
-    let mut m = Machine::new(Options::default(), SignalSet::EMPTY, Keyboard::Shared);
+    let mut m = Machine::new(Options::default(), SignalSet::EMPTY, Keyboard::Shared, Company::Others);
     assert_eq!(m.on(Stopped(Signal::TSTP, Front::Ours)), [StopSelf(Signal::TSTP)]);
     assert_eq!(m.on(Asked(Signal::CONT, Sender::Other, Front::Ours)), [Renew, WAKE]);
     assert_eq!(m.on(Stopped(Signal::TTIN, Front::Ours)), [GiveTerminal, WAKE]);
@@ -96,7 +97,7 @@ fn what_shares_the_keyboard_with_a_pager_gets_it_back_only_if_it_had_it() {
 
 #[test]
 fn what_shares_the_keyboard_and_lost_it_to_another_job_has_to_ask_again() {
-    let mut m = Machine::new(Options::default(), SignalSet::EMPTY, Keyboard::Shared);
+    let mut m = Machine::new(Options::default(), SignalSet::EMPTY, Keyboard::Shared, Company::Others);
     assert_eq!(m.on(Stopped(Signal::TTIN, Front::Ours)), [GiveTerminal, WAKE]);
     for front in [Front::Elsewhere, Front::Ours] {
         assert_eq!(m.on(Asked(Signal::CONT, Sender::Other, front)), [Renew, WAKE], "{front:?}");
@@ -205,7 +206,8 @@ fn int_term_and_hup_disturb_and_the_others_do_not() {
 #[test]
 fn an_ignored_signal_is_passed_on_but_means_nothing_to_us() {
     let options = Options { grace: Some(Duration::from_secs(1)), ..Options::default() };
-    let mut m = Machine::new(options, SignalSet::EMPTY.with(Signal::TERM), Keyboard::ForCommand);
+    let mut m =
+        Machine::new(options, SignalSet::EMPTY.with(Signal::TERM), Keyboard::ForCommand, Company::Alone);
     assert_eq!(m.on(asked(Signal::TERM)), [Send(Child, Signal::TERM)]);
     assert_eq!((m.disturbed, m.pressure()), (false, Pressure::None));
     let _ = m.on(TimeIsUp);
@@ -253,7 +255,12 @@ fn a_timeout_interrupts_then_terminates_then_kills_within_one_grace() {
 
 #[test]
 fn a_timeout_does_not_interrupt_what_ignores_it() {
-    let mut m = Machine::new(Options::default(), SignalSet::EMPTY.with(Signal::INT), Keyboard::ForCommand);
+    let mut m = Machine::new(
+        Options::default(),
+        SignalSet::EMPTY.with(Signal::INT),
+        Keyboard::ForCommand,
+        Company::Alone,
+    );
     assert_eq!(m.on(TimeIsUp), [SayTimeIsUp, Send(Child, Signal::TERM), WAKE, StartTimer(GRACE)]);
 }
 
@@ -313,8 +320,26 @@ fn whoever_has_taken_the_foreground_meanwhile_keeps_it() {
 fn who_shares_our_group_and_wants_the_keyboard_gets_it_and_the_command_asks_from_then_on() {
     for wants in [Signal::TTIN, Signal::TTOU] {
         let mut m = handed_over();
-        assert_eq!(m.on(Asked(wants, Sender::Kernel, Front::Command)), [StopSelf(wants)]);
+        assert_eq!(m.on(Asked(wants, Sender::Kernel, Front::Command)), [StopLikeTheOthers(wants)]);
         assert_eq!(m.on(Asked(Signal::CONT, Sender::Other, Front::Ours)), [Renew, WAKE]);
         assert_eq!(m.on(Stopped(wants, Front::Ours)), [GiveTerminal, WAKE]);
     }
+}
+
+#[test]
+fn a_continue_that_took_away_the_wish_for_the_keyboard_tells_of_it() {
+    let handed_over = |company| {
+        let mut m = Machine::new(Options::default(), SignalSet::EMPTY, Keyboard::ForCommand, company);
+        let _ = m.start(Front::Ours);
+        m
+    };
+    let continued = Asked(Signal::CONT, Sender::Other, Front::Ours);
+    let mut m = handed_over(Company::Others);
+    assert_eq!(m.on(continued), [Renew, WAKE]);
+    assert_eq!(m.on(Stopped(Signal::TTIN, Front::Ours)), [GiveTerminal, WAKE], "it has to ask");
+    // Nobody else could have wanted it, or the command was stopped by a key.
+    assert_eq!(handed_over(Company::Alone).on(continued), [Renew, GiveTerminal, WAKE]);
+    let mut m = handed_over(Company::Others);
+    let _ = m.on(Stopped(Signal::TSTP, Front::Command));
+    assert_eq!(m.on(continued), [Renew, GiveTerminal, WAKE]);
 }
