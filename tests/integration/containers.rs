@@ -1,8 +1,6 @@
 //! Containers on the GPUs, real ones: whose they are, and what they are to a reservation.
 
-use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -14,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::support::cgroup::Cgroups;
 use crate::support::container::Podman;
+use crate::support::executable;
 use crate::support::glass::Glass;
 use crate::support::host::{Host, ageless, can_be_others};
 use crate::support::job::Job;
@@ -135,8 +134,7 @@ fn a_rootless_container_is_told_by_who_watches_over_it() {
     }
     let host = Host::with_gpus(1);
     let conmon = host.path("conmon");
-    fs::write(&conmon, format!("#!/bin/sh\n{} &\nwait\n", host.gpus.worker("python3").display())).unwrap();
-    fs::set_permissions(&conmon, fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&conmon, format!("#!/bin/sh\n{} &\nwait\n", host.gpus.worker("python3").display()));
     let mut watches = host.user(1).command(&conmon);
     watches.args(["--api-version", "1", "-c", "1a2b", "-n", "mine", "-l", "none"]);
     let _conmon = Job::start(watches.env("CUDA_VISIBLE_DEVICES", "0").stdin(Stdio::null()));

@@ -8,6 +8,7 @@ use fakenvml::Code;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
+use crate::support::executable;
 use crate::support::host::{Host, Store, can_be_others, me};
 use crate::support::job::{Ended, Job};
 use crate::support::wait::wait_for;
@@ -267,8 +268,7 @@ fn shims_are_told_by_whether_typing_their_name_runs_them() {
     let (shims, real) = (host.path("shims"), host.path("real"));
     for (directory, text) in [(&shims, "#!/bin/sh\nexec chg shim vllm -- \"$@\"\n"), (&real, "#!/bin/sh\n")] {
         fs::create_dir(directory).unwrap();
-        fs::write(directory.join("vllm"), text).unwrap();
-        fs::set_permissions(directory.join("vllm"), Permissions::from_mode(0o755)).unwrap();
+        executable(&directory.join("vllm"), text);
     }
     let with_path = |first: &std::path::Path, second: &std::path::Path| {
         let path = format!("{}:{}:/usr/bin:/bin", first.display(), second.display());

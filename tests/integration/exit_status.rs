@@ -8,7 +8,7 @@ use std::process::{Child, Command};
 
 use crate::support::oracle::{BOTH, Way, same_either_way, see};
 use crate::support::probe::script;
-use crate::support::{beside, chg};
+use crate::support::{beside, chg, executable};
 
 #[test]
 fn every_exit_status_is_the_commands() {
@@ -66,7 +66,7 @@ fn a_command_that_dumps_core_leaves_one_core_and_not_two() {
 
 fn file(directory: &Path, name: &str, mode: u32, text: &str) -> String {
     let path = directory.join(name);
-    fs::write(&path, text).unwrap();
+    executable(&path, text);
     fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
     path.to_str().unwrap().to_owned()
 }

@@ -1,8 +1,8 @@
 //! `chg man`: the pages that are built in, for people, for pipes and for packages.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
 
+use crate::support::executable;
 use crate::support::host::Host;
 use crate::support::job::Job;
 use crate::support::pty::Pty;
@@ -48,8 +48,7 @@ fn the_manual_is_there_for_whoever_broke_the_configuration() {
 fn a_person_reads_it_through_man() {
     let host = Host::with_gpus(0);
     let man = host.path("man");
-    fs::write(&man, "#!/bin/sh\necho \"man $* of $(wc -c) bytes\"\nexit 7\n").unwrap();
-    fs::set_permissions(&man, Permissions::from_mode(0o755)).unwrap();
+    executable(&man, "#!/bin/sh\necho \"man $* of $(wc -c) bytes\"\nexit 7\n");
     let mut command = host.me().chg(&["man", "run"]);
     command.env("PATH", format!("{}:/usr/bin:/bin", host.directory().display()));
     let mut terminal = Pty::start(&command);

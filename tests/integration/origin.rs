@@ -1,8 +1,6 @@
 //! Where the processes on the GPUs came from: a login behind root, a service, a session, a container by its group, ssh
 //! and tmux.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
@@ -10,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::cgroup::Cgroups;
 use crate::support::host::{Host, User, ageless, can_be_others};
 use crate::support::job::Job;
-use crate::support::skip;
+use crate::support::{executable, skip};
 
 mod ssh;
 
@@ -181,8 +179,7 @@ fn a_container_of_any_name_is_told_by_the_parent_that_containerd_left_it() {
     let host = Host::with_gpus(2);
     // In place of containerd's own: its name is all that counts, and whose it is.
     let shim = host.gpus.dir().join("bin/containerd-shim-runc-v2");
-    fs::write(&shim, "#!/bin/sh\n\"$@\" &\nwait\n").unwrap();
-    fs::set_permissions(&shim, fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&shim, "#!/bin/sh\n\"$@\" &\nwait\n");
     let start = |user: User<'_>, gpu: u32| {
         let mut command = user.command(&shim);
         command.arg(host.gpus.worker("python3")).env("CUDA_VISIBLE_DEVICES", gpu.to_string());

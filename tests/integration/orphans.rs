@@ -8,7 +8,7 @@ use crate::support::host::{Host, can_be_others};
 use crate::support::probe::script;
 use crate::support::process::{Actor, Stray, await_end_of, lives, send};
 use crate::support::wait::wait_until;
-use crate::support::{beside, chg};
+use crate::support::{beside, chg, executable};
 
 /// A command that leaves a process behind, which has become what it shall be, and says its number; then ends with this
 /// status.
@@ -179,8 +179,7 @@ fn a_multiplexer_keeps_its_server() {
 fn a_name_that_looks_like_a_stat_line_deceives_nobody() {
     let directory = crate::support::directory();
     let path = directory.path().join("a) R 1");
-    fs::copy("/bin/sleep", &path).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    executable(&path, fs::read("/bin/sleep").unwrap());
     let mut actor = supervised(&[], &leaving(&format!("exec '{}' 1000", path.display()), 6));
     let leftover = actor.number();
     actor.ends_with(6);

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::elsewhere::{can_be_elsewhere, logged_in};
+use crate::support::executable;
 use crate::support::host::{Host, User, can_be_others};
 use crate::support::job::{Ended, Job};
 
@@ -28,8 +29,7 @@ fn plays(command: &mut Command) -> Ended {
 }
 
 fn program(path: &Path, script: &str) {
-    std::fs::write(path, format!("#!/bin/sh\n{script}\n")).unwrap();
-    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    executable(path, format!("#!/bin/sh\n{script}\n"));
 }
 
 fn has_passed(host: &Host, ended: &Ended) {

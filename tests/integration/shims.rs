@@ -1,11 +1,11 @@
 //! Programs that know nothing of reservations, behind shims: stand-ins say how they were called and what they see.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
 use std::path::PathBuf;
 
 use super::support::host::Host;
 use super::support::job::{Ended, Job};
+use crate::support::executable;
 
 mod found;
 
@@ -38,8 +38,7 @@ impl Shimmed {
     fn file(&self, path: &str, text: &str) -> PathBuf {
         let path = self.host.path(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        executable(&path, text);
         path
     }
 

@@ -1,15 +1,14 @@
 //! Runs what a document says, block by block: a host of its own with an /etc, a /var, a network and a Redis of its own,
 //! and stand-ins for the programs that its commands start.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
 use std::process::Stdio;
 
 use super::blocks::{Block, blocks};
 use crate::support::elsewhere::can_be_a_machine;
 use crate::support::host::Host;
 use crate::support::job::Job;
-use crate::support::skip;
+use crate::support::{executable, skip};
 
 /// They end at once, and well.
 const STAND_INS: [&str; 10] = [
@@ -115,13 +114,11 @@ fn prepare(host: &Host) {
         program(host, name, "#!/bin/sh\nexit 0\n");
     }
     program(host, "sudo", SUDO);
-    fs::copy(host.path("bin/job"), host.path("job")).unwrap();
+    executable(&host.path("job"), fs::read(host.path("bin/job")).unwrap());
 }
 
 fn program(host: &Host, name: &str, text: &str) {
-    let path = host.path(&format!("bin/{name}"));
-    fs::write(&path, text).unwrap();
-    fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    executable(&host.path(&format!("bin/{name}")), text);
 }
 
 /// What goes on until somebody stops it, is stopped.

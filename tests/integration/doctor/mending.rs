@@ -1,12 +1,12 @@
 //! What the doctor says mends a finding is typed as it stands, and the finding is gone.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
 
 use fakenvml::{Code, Mig};
 use nix::sys::signal::Signal;
 
 use super::{Examined, doctor, examined, judged, set_mode};
+use crate::support::executable;
 use crate::support::host::{Host, Store, User, can_be_others};
 use crate::support::job::Job;
 use crate::support::wait::wait_for;
@@ -14,8 +14,7 @@ use crate::support::wait::wait_for;
 /// Puts a program of this name in everybody's PATH.
 pub(super) fn has_program(host: &Host, name: &str, script: &str) {
     let path = host.gpus.dir().join("bin").join(name);
-    fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-    fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+    executable(&path, format!("#!/bin/sh\n{script}\n"));
 }
 
 /// With `chg` in PATH, and a sudo that needs not ask root.

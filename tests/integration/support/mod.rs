@@ -16,7 +16,9 @@ pub(crate) mod redis;
 pub(crate) mod wait;
 
 use std::ffi::OsStr;
-use std::process::Command;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use nix::sys::stat::{Mode, umask};
@@ -63,6 +65,16 @@ pub(crate) fn unimpressed(program: impl AsRef<OsStr>) -> Command {
 pub(crate) fn directory() -> TempDir {
     umask(Mode::from_bits_truncate(0o022));
     tempfile::tempdir_in(fakenvml::ground()).unwrap()
+}
+
+/// Makes a program. It is written by a process of its own: another thread's fork in between would have the file open for
+/// writing too, and for that moment nobody could execute it.
+pub(crate) fn executable(path: &Path, text: impl AsRef<[u8]>) {
+    let mut command = unimpressed("sh");
+    command.args(["-c", "cat >\"$1\" && chmod 755 \"$1\"", "sh"]).arg(path);
+    let mut writer = command.stdin(Stdio::piped()).spawn().unwrap();
+    writer.stdin.take().unwrap().write_all(text.as_ref()).unwrap();
+    assert!(writer.wait().unwrap().success(), "{}", path.display());
 }
 
 /// What every process of a scene has in its environment: a store of this test run with simulated GPUs enough for all

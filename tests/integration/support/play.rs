@@ -1,8 +1,6 @@
 //! Scenes at the keyboard of a shell, played with the bare command and with the program in between. What is recorded of
 //! them must be equal: what the shell and the command print, what becomes of them, and how they leave the terminal.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -11,6 +9,7 @@ use super::process::{descendants_of, in_foreground, name, state};
 use super::pty::{CTRL_Z, Pty};
 use super::wait::{wait_for, wait_until};
 use super::{beside, skip};
+use crate::support::executable;
 
 /// An interactive shell with job control.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,8 +79,7 @@ impl Take {
             Way::Bare => "",
             Way::Supervised => "\"$CHG\" -q --",
         };
-        fs::write(&program, format!("#!/bin/sh\nexec {prefix} \"$@\"\n")).unwrap();
-        fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+        executable(&program, format!("#!/bin/sh\nexec {prefix} \"$@\"\n"));
         let path = std::env::var("PATH").unwrap();
         let mut command = shell.command();
         command.env("PATH", format!("{}:{path}", directory.path().display()));
