@@ -1,7 +1,7 @@
 //! Builds and changes a scenario directory, for tests. What is changed here is what the next call sees.
 
 use std::fs::{self, OpenOptions, Permissions};
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -233,9 +233,16 @@ impl Scenario {
 
     fn placed(&self, library: &Path, name: &str) -> PathBuf {
         let path = self.dir.join(name);
-        // A link is enough, and a copy where the file systems differ.
-        if !path.exists() && fs::hard_link(library, &path).is_err() {
-            expect(fs::copy(library, &path), &path);
+        match fs::hard_link(library, &path) {
+            Ok(()) => {}
+            // By another thread, perhaps: a copy onto the link would empty the library itself.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            // Where the file systems differ.
+            Err(_) => {
+                let draft = self.dir.join(format!(".library-{}", self.next()));
+                expect(fs::copy(library, &draft), &draft);
+                expect(fs::rename(&draft, &path), &path);
+            }
         }
         path
     }
