@@ -166,9 +166,12 @@ fn a_number_that_is_really_used_again_is_no_life() {
         "$CHG" -- sh -c 'echo up; exec sleep 1000' > out 2> err & launcher=$!
         until grep -q up out; do sleep 0.01; done
         read -r child rest < /proc/$launcher/task/$launcher/children
+        started=$(cut -d' ' -f22 /proc/$child/stat)
         kill -KILL $launcher $child
         wait $launcher
         while test -e /proc/$child; do sleep 0.01; done
+        # What starts in the same clock tick under the same number looks the same.
+        until test "$(cut -d' ' -f22 /proc/self/stat)" -gt $started; do :; done
         for pid in $launcher $child; do
             echo $((pid - 1)) > /proc/sys/kernel/ns_last_pid
             sleep 1000 & test $! = $pid || { echo "no process $pid but $!"; exit 9; }
